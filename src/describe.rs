@@ -65,9 +65,13 @@ fn plain(value: &Value) -> String {
             let items = list.iter().map(|item| match item {
                 Value::Object(fields) => match (fields.get("sku"), fields.get("quantity")) {
                     (Some(sku), Some(quantity)) => {
-                        let kind =
-                            fields.get("kind").map_or(String::new(), |kind| format!(" {}", plain(kind)));
-                        let place = fields.get("source").filter(|place| !place.is_null());
+                        let is_returned = fields.get("is_returned") == Some(&Value::Bool(true));
+                        let returned = if is_returned { " returned" } else { "" };
+                        let kind = fields
+                            .get("kind")
+                            .map_or(returned.to_owned(), |kind| format!(" {}", plain(kind)));
+                        let place = ["source", "stock"].into_iter().find_map(|name| fields.get(name));
+                        let place = place.filter(|place| !place.is_null());
                         let place = place.map_or(String::new(), |place| format!("@{}", plain(place)));
                         format!("{}={}{place}{kind}", plain(sku), plain(quantity))
                     }

@@ -5,6 +5,7 @@
 //! command does is not known here.
 
 mod of;
+mod order_event;
 mod record;
 mod setting;
 mod text;
@@ -12,6 +13,7 @@ mod text;
 use serde::{Deserialize, Serialize};
 use stockhold_protocol::{CommandId, Quantity, ReservationId};
 
+pub use order_event::{Action, EventLine};
 pub use record::NamedError;
 pub use setting::{Backorders, Setting};
 pub use text::{Reference, Text};
@@ -296,6 +298,25 @@ pub enum NamedCommand {
         reservation: Reference,
         parts: Vec<Part>,
     },
+    OrderPlaced(Cart),
+    OrderEvent {
+        order: String,
+        action: Action,
+        #[serde(default, skip_serializing_if = "is_default")]
+        document: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        source: Option<String>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        lines: Vec<EventLine>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        forced: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        ttl_ms: Option<u32>,
+    },
+    OrderPlaceFailed {
+        order: String,
+        placement: Reference,
+    },
     Count {
         source: String,
         sku: String,
@@ -408,7 +429,7 @@ impl NamedCommand {
     #[must_use]
     pub fn reservations(&self, id: CommandId) -> [Option<ReservationId>; 2] {
         match self {
-            Self::Reserve(_) | Self::Sell { .. } => [Some(id.into()), None],
+            Self::Reserve(_) | Self::Sell { .. } | Self::OrderPlaced(_) => [Some(id.into()), None],
             Self::Replace { old, .. } => [Some(id.into()), Some(old.0)],
             Self::Confirm { reservation }
             | Self::Extend { reservation, .. }
@@ -416,8 +437,10 @@ impl NamedCommand {
             | Self::Ship { reservation, .. }
             | Self::Unship { reservation, .. }
             | Self::Amend { reservation, .. }
-            | Self::Refund { reservation, .. } => [Some(reservation.0), None],
-            Self::Count { .. }
+            | Self::Refund { reservation, .. }
+            | Self::OrderPlaceFailed { placement: reservation, .. } => [Some(reservation.0), None],
+            Self::OrderEvent { .. }
+            | Self::Count { .. }
             | Self::Adjust { .. }
             | Self::Transfer { .. }
             | Self::DefineSource(_)

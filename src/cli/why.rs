@@ -231,6 +231,10 @@ fn subjects(machine: &Machine, command: &Command<'_>) -> Vec<(SkuId, Option<Stoc
         Command::Unship(unship) => lines_of(machine, unship.reservation),
         Command::Amend(amend) => lines_of(machine, amend.reservation),
         Command::Refund(refund) => lines_of(machine, refund.reservation),
+        Command::OrderPlaced(placement) => sold(placement.0.target, &mut placement.0.lines.iter()),
+        Command::OrderEvent(event) if event.lines.is_empty() => lines_of_order(machine, &event.order),
+        Command::OrderEvent(event) => event.lines.iter().map(|line| (line.sku, line.stock)).collect(),
+        Command::PlaceFailed(failure) => lines_of(machine, failure.placement),
         Command::Count(count) => vec![(count.sku, None)],
         Command::Adjust(adjust) => vec![(adjust.sku, None)],
         Command::Transfer(transfer) => transfer.lines.iter().map(|line| (line.sku, None)).collect(),
@@ -256,10 +260,18 @@ fn subjects(machine: &Machine, command: &Command<'_>) -> Vec<(SkuId, Option<Stoc
         | Command::BeginEpoch(_)
         | Command::Tick => Vec::new(),
     };
-    subjects.retain(|(sku, _)| machine.sku_name(*sku).is_some());
+    let is_known = |stock: StockId| machine.stock_name(stock).is_some();
+    subjects.retain(|(sku, stock)| machine.sku_name(*sku).is_some() && stock.is_none_or(is_known));
     subjects.sort_unstable();
     subjects.dedup();
     subjects
+}
+
+/// The SKUs of an order, in its stocks.
+fn lines_of_order(mut machine: &Machine, number: &str) -> Vec<(SkuId, Option<StockId>)> {
+    let answer = Answering::query(&mut machine, &Query::Order(number.to_owned()));
+    let Ok(QueryAnswer::Order(Some(view))) = answer else { return Vec::new() };
+    view.lines.iter().map(|line| (line.sku, Some(line.stock))).collect()
 }
 
 /// The SKUs of a reservation, in its stock.

@@ -4,15 +4,15 @@
 
 use stockhold_machine::Machine;
 use stockhold_protocol::command::{
-    Command, PartKind as Kind, Refund, Reserve, SettingScope, SettingsChange, Sharing as Mode, SkuKind,
-    SourceDefinition, Target as Numbered,
+    Command, OrderEvent, PartKind as Kind, Refund, Reserve, SettingScope, SettingsChange, Sharing as Mode,
+    SkuKind, SourceDefinition, Target as Numbered,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, Envelope, Line as NumberedLine};
 
 use super::{
-    Cart, Channel, Configuration, Goods, Line, NamedCommand, Part, PartKind, Reference, Setting, Settings,
-    Sharing, Source, Target, Text, Thing,
+    Action, Cart, Channel, Configuration, EventLine, Goods, Line, NamedCommand, Part, PartKind, Reference,
+    Setting, Settings, Sharing, Source, Target, Text, Thing,
 };
 use crate::describe::{sku, source, stock};
 
@@ -59,6 +59,12 @@ impl NamedCommand {
             Command::Refund(refund) => {
                 Self::Refund { reservation: Reference(refund.reservation), parts: parts(machine, refund) }
             }
+            Command::OrderPlaced(placement) => Self::OrderPlaced(cart(machine, &placement.0)),
+            Command::OrderEvent(event) => order_event(machine, event),
+            Command::PlaceFailed(failure) => Self::OrderPlaceFailed {
+                order: failure.order.clone(),
+                placement: Reference(failure.placement),
+            },
             Command::Count(_)
             | Command::Adjust(_)
             | Command::Transfer(_)
@@ -223,6 +229,24 @@ fn channel(machine: &Machine, number: ChannelId) -> Channel {
 
 fn lines(machine: &Machine, lines: impl Iterator<Item = NumberedLine>) -> Vec<Line> {
     lines.map(|line| Line { sku: sku(machine, line.sku), quantity: Text(line.quantity) }).collect()
+}
+
+fn order_event(machine: &Machine, event: &OrderEvent) -> NamedCommand {
+    let line = |line: &stockhold_protocol::command::EventLine| EventLine {
+        sku: sku(machine, line.sku),
+        stock: line.stock.map(|number| stock(machine, number)),
+        quantity: Text(line.quantity),
+        is_returned: line.is_returned,
+    };
+    NamedCommand::OrderEvent {
+        order: event.order.clone(),
+        action: Action(event.action),
+        document: event.document.clone(),
+        source: event.source.map(|number| source(machine, number)),
+        lines: event.lines.iter().map(line).collect(),
+        forced: event.forced,
+        ttl_ms: event.ttl_ms,
+    }
 }
 
 fn parts(machine: &Machine, refund: &Refund<'_>) -> Vec<Part> {

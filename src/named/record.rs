@@ -1,10 +1,11 @@
 //! From a command with names to the record of a command.
 
 use stockhold_protocol::command::{
-    Adjust, Amend, ChannelAssignment, Command, Configure, Count, EpochStart, Extend, LinkDefinition,
-    LinkRemoval, Mark, MarkRemoval, PartKind as Kind, Parts, QuotaChange, Readmit, Refund, RefundPart,
-    Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing as Mode, Ship,
-    SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target as Numbered, Transfer, Unship,
+    Adjust, Amend, ChannelAssignment, Command, Configure, Count, EpochStart, EventLine as NumberedEventLine,
+    Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval, OrderEvent, PartKind as Kind, Parts, PlaceFailed,
+    Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
+    SettingScope, SettingsChange, Sharing as Mode, Ship, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Target as Numbered, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -13,8 +14,8 @@ use stockhold_protocol::{
 };
 
 use super::{
-    Cart, Channel, Configuration, Goods, Line, NamedCommand, Part, PartKind, Settings, Sharing, Source,
-    Target, Thing,
+    Cart, Channel, Configuration, EventLine, Goods, Line, NamedCommand, Part, PartKind, Settings, Sharing,
+    Source, Target, Thing,
 };
 
 /// Why a command with names cannot be sent.
@@ -68,6 +69,18 @@ impl Numbers<'_> {
 
     fn lines(&mut self, lines: &[Line]) -> Result<Vec<NumberedLine>, NamedError> {
         lines.iter().map(|line| Ok(NumberedLine::new(self.sku(&line.sku)?, line.quantity.0))).collect()
+    }
+
+    fn event_lines(&mut self, lines: &[EventLine]) -> Result<Vec<NumberedEventLine>, NamedError> {
+        let line = |line: &EventLine| {
+            Ok(NumberedEventLine {
+                sku: self.sku(&line.sku)?,
+                stock: line.stock.as_deref().map(|name| self.stock(name)).transpose()?,
+                quantity: line.quantity.0,
+                is_returned: line.is_returned,
+            })
+        };
+        lines.iter().map(line).collect()
     }
 
     fn parts(&mut self, parts: &[Part]) -> Result<Vec<RefundPart>, NamedError> {
@@ -136,17 +149,18 @@ impl NamedCommand {
                 let (reservation, lines) = (reservation.0, Lines::Slice(&lines));
                 put(Command::Ship(Ship { reservation, source, lines, forced: *forced }))
             }
-            Self::Unship { reservation, source, lines } => {
-                let (lines, source) = (numbers.lines(lines)?, numbers.source(source)?);
-                put(Command::Unship(Unship { reservation: reservation.0, source, lines }))
-            }
-            Self::Amend { reservation, lines } => {
-                put(Command::Amend(Amend { reservation: reservation.0, lines: numbers.lines(lines)? }))
-            }
             Self::Refund { reservation, parts } => {
                 let parts = numbers.parts(parts)?;
                 put(Command::Refund(Refund { reservation: reservation.0, parts: Parts::Slice(&parts) }))
             }
+            Self::OrderPlaced(cart) => {
+                let lines = numbers.lines(&cart.lines)?;
+                put(Command::OrderPlaced(Placement(reserve(cart, &lines, &mut numbers)?)))
+            }
+            Self::Unship { .. }
+            | Self::Amend { .. }
+            | Self::OrderEvent { .. }
+            | Self::OrderPlaceFailed { .. } => put(self.of_order(&mut numbers)?),
             Self::Count { .. }
             | Self::Adjust { .. }
             | Self::Transfer { .. }
@@ -174,6 +188,35 @@ impl NamedCommand {
                 put(Command::Readmit(Readmit { epoch: *epoch, op: *op, actor: actor.clone(), record }))
             }
         }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`put_record` passes no other commands")]
+    fn of_order(&self, numbers: &mut Numbers<'_>) -> Result<Command<'static>, NamedError> {
+        Ok(match self {
+            Self::Unship { reservation, source, lines } => Command::Unship(Unship {
+                reservation: reservation.0,
+                source: numbers.source(source)?,
+                lines: numbers.lines(lines)?,
+            }),
+            Self::Amend { reservation, lines } => {
+                Command::Amend(Amend { reservation: reservation.0, lines: numbers.lines(lines)? })
+            }
+            Self::OrderEvent { order, action, document, source, lines, forced, ttl_ms } => {
+                Command::OrderEvent(Box::new(OrderEvent {
+                    order: order.clone(),
+                    action: action.0,
+                    document: document.clone(),
+                    source: source.as_deref().map(|code| numbers.source(code)).transpose()?,
+                    lines: numbers.event_lines(lines)?,
+                    forced: *forced,
+                    ttl_ms: *ttl_ms,
+                }))
+            }
+            Self::OrderPlaceFailed { order, placement } => {
+                Command::PlaceFailed(PlaceFailed { order: order.clone(), placement: placement.0 })
+            }
+            _ => Command::Tick,
+        })
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "`put_record` passes no other commands")]

@@ -176,6 +176,7 @@ impl QueryStage {
             | Query::Explain { .. }
             | Query::Order(_)
             | Query::Orders { .. }
+            | Query::OrderHistory { .. }
             | Query::Configuration => machine.query(&query).unwrap_or_else(|| {
                 QueryAnswer::Failed("The machine does not answer this question.".to_owned())
             }),

@@ -227,6 +227,12 @@ impl Watcher {
         };
         match &envelope.command {
             Command::Reserve(_) | Command::Sell(_) => touch(envelope.id),
+            Command::OrderPlaced(placement) => {
+                touch(envelope.id);
+                reservations_of_order(machine, placement.0.reference).for_each(touch);
+            }
+            Command::OrderEvent(event) => reservations_of_order(machine, &event.order).for_each(touch),
+            Command::PlaceFailed(failure) => touch(failure.placement.0),
             Command::Replace(replace) => {
                 touch(envelope.id);
                 touch(replace.old.0);
@@ -341,6 +347,15 @@ impl Observer for Watcher {
             }
         }
     }
+}
+
+/// The reservations of an order that the machine knows.
+fn reservations_of_order(machine: &Machine, number: &str) -> impl Iterator<Item = CommandId> {
+    let reservations = match machine.query(&Query::Order(number.to_owned())) {
+        Some(QueryAnswer::Order(Some(order))) => order.reservations,
+        Some(_) | None => Vec::new(),
+    };
+    reservations.into_iter().map(CommandId::from_bytes)
 }
 
 /// The state of a reservation and its open units.

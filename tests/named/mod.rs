@@ -7,9 +7,9 @@ use arbitrary::{catalog, draft};
 use proptest::prelude::*;
 use stockhold::named::{NamedCommand, NamedError};
 use stockhold_machine::{Genesis, Machine};
-use stockhold_protocol::command::{Amend, Command, Kind, Unship};
+use stockhold_protocol::command::{Amend, Command, EventLine, Kind, OrderAction, OrderEvent, Unship};
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{CommandId, Envelope, ReservationId, SourceId};
+use stockhold_protocol::{CommandId, Envelope, Quantity, ReservationId, SkuId, SourceId, StockId};
 
 fn id() -> CommandId {
     CommandId::from_parts(1_763_800_000_123, 9)
@@ -72,6 +72,35 @@ fn every_kind_is_a_kind_of_named_commands() {
         let error = serde_json::from_value::<NamedCommand>(document).unwrap_err().to_string();
         assert!(!error.contains("unknown variant"), "{}: {error}", kind.name());
     }
+}
+
+#[test]
+fn an_event_of_an_order_reads_as_people_write_it() {
+    // Proves the names of fields and actions, and that an action that does not exist is named.
+    let text = r#"{"kind":"order_event","body":{"order":"1001","action":"refund","document":"C-1","source":"east",
+        "lines":[{"sku":"BIKE","stock":"web","quantity":"2","is_returned":true}]}}"#;
+    let command: NamedCommand = serde_json::from_str(text).unwrap();
+    let mut out = Vec::new();
+    command.put_record(id(), &mut |_| Some(4), &mut out).unwrap();
+    let line = EventLine {
+        sku: SkuId(4),
+        stock: Some(StockId(4)),
+        quantity: Quantity::units(2).unwrap(),
+        is_returned: true,
+    };
+    let event = OrderEvent {
+        order: "1001".to_owned(),
+        action: OrderAction::Refund,
+        document: "C-1".to_owned(),
+        source: Some(SourceId(4)),
+        lines: vec![line],
+        forced: false,
+        ttl_ms: None,
+    };
+    assert_eq!(out, record(&Command::OrderEvent(Box::new(event))));
+    let wrong = text.replace("refund", "return");
+    let error = serde_json::from_str::<NamedCommand>(&wrong).unwrap_err().to_string();
+    assert!(error.contains("an event of an order has no action \"return\""), "{error}");
 }
 
 #[test]

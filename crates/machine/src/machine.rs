@@ -7,6 +7,7 @@
 //! an outcome.
 
 mod carts;
+mod orders;
 mod readmit;
 
 use crate::config::{ACTORS_MAX, Genesis, RULES_VERSION, WRITERS_MAX};
@@ -352,6 +353,7 @@ impl Machine {
         self.plan.clear();
         let answer = verb(&self.state, &mut self.plan)?;
         self.state.guard(&self.plan)?;
+        self.state.check_event(&self.plan)?;
         self.state.execute(&self.plan);
         Ok(self.state.with_report(answer, &self.plan))
     }
@@ -382,6 +384,9 @@ impl Machine {
                 self.plan_and_execute(|state, plan| state.plan_amend(amend, plan))
             }
             Command::Unship(unship) => self.plan_and_execute(|state, plan| state.plan_unship(unship, plan)),
+            Command::OrderPlaced(placement) => self.place(ticket, placement),
+            Command::OrderEvent(event) => self.order_event(ticket, event),
+            Command::PlaceFailed(failure) => self.place_failed(ticket.op, failure),
             Command::Count(count) => self.plan_and_execute(|state, plan| state.plan_count(count, plan)),
             Command::Adjust(adjust) => self.plan_and_execute(|state, plan| state.plan_adjust(adjust, plan)),
             Command::Transfer(transfer) => {

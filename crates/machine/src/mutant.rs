@@ -16,6 +16,14 @@ pub enum Mutant {
     IgnoresOtherStocks,
     /// Outcomes are dropped as usual, but the horizon does not move.
     KeepsTheHorizon,
+    /// A document of an order is executed each time it arrives.
+    RepeatsDocuments,
+    /// A shipment that is reversed leaves its units without a promise.
+    UnshipsWithoutPromise,
+    /// A credit memo gives back more units than are open or were shipped.
+    RefundsBeyondTotals,
+    /// A placement that was reported as failed is executed when it arrives late.
+    PlacesAfterFailure,
 }
 
 thread_local! {

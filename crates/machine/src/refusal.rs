@@ -3,7 +3,7 @@
 //! What is refused is decided elsewhere. All functions here are cold: a command that succeeds calls none of
 //! them.
 
-use crate::decision::Refusal;
+use crate::decision::{Answer, Refusal};
 use crate::ledger::state::State;
 use crate::stock::sharing::{
     FLOW_BUCKETS_MAX, FLOW_CLASSES_MAX, FLOW_LINKS_MAX, GROUP_LINKS_MAX, GROUP_MEMBERS_MAX, GroupTooLarge,
@@ -84,6 +84,13 @@ impl Refusal {
 
     fn limited(self, name: &str, value: impl TryInto<u64>) -> Self {
         self.with(Detail::Limit { name: name.to_owned(), value: value.try_into().unwrap_or(u64::MAX) })
+    }
+}
+
+impl Answer {
+    /// Reports the units that only an allowance covers, if there are any.
+    pub(crate) fn with_backordered(self, units: i64) -> Self {
+        if units > 0 { self.with(Detail::Backordered(quantity(units))) } else { self }
     }
 }
 

@@ -3,7 +3,9 @@
 mod golden;
 mod load;
 mod model;
+mod order_events;
 mod order_memory;
+mod order_shop;
 mod prefetch;
 mod sharing_golden;
 mod table;

@@ -95,7 +95,7 @@ impl Model {
         if let Some(outcome) = self.known_answer(id, &body) {
             return outcome;
         }
-        if id.client_time_ms() > self.now_ms + ID_AHEAD_MAX_MS {
+        if self.is_from_future(id) {
             return Outcome::new(Code::IdFromFuture, 0, self.op).with(self.id_range(id));
         }
         if self.is_memory_full() {
@@ -119,7 +119,8 @@ impl Model {
 
     fn known_answer(&self, id: CommandId, body: &str) -> Option<Outcome> {
         let again = |known: &str, outcome: &Outcome| {
-            if known == body {
+            // A placement that was reported as failed before it was decided is recognized by its id alone.
+            if known == body || known == "*" {
                 Outcome { replayed: true, ..outcome.clone() }
             } else {
                 Outcome::new(Code::IdReused, 0, self.op)
@@ -134,7 +135,11 @@ impl Model {
         self.recorded.get(&id).map(|one| again(&one.body, &one.outcome))
     }
 
-    fn id_range(&self, id: CommandId) -> Detail {
+    pub(crate) fn is_from_future(&self, id: CommandId) -> bool {
+        id.client_time_ms() > self.now_ms + ID_AHEAD_MAX_MS
+    }
+
+    pub(crate) fn id_range(&self, id: CommandId) -> Detail {
         let max = self.now_ms + ID_AHEAD_MAX_MS;
         Detail::Range { min: self.horizon * GENERATION_MS, max, value: id.client_time_ms() }
     }
@@ -173,7 +178,7 @@ impl Model {
         let (stock, deadline_s) = self.terms(cart, self.hold_ms())?;
         self.check_limits(cart.lines.len())?;
         self.check_order(cart.order, cart.owner)?;
-        let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, None)?;
+        let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, &[])?;
         Ok(self.grant(id, (cart, stock), &planned, self.hold_ms(), deadline_s, false))
     }
 
@@ -195,7 +200,7 @@ impl Model {
         }
         self.check_limits(cart.lines.len())?;
         self.check_order(cart.order, cart.owner)?;
-        let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, Some(&old))?;
+        let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, std::slice::from_ref(&old))?;
         self.close(named, Stage::Replaced);
         self.book_change(named, &old, &Step::Tick);
         Ok(self.grant(id, (cart, stock), &planned, old.origin_ms, deadline_s, true))
@@ -224,19 +229,14 @@ impl Model {
         stock: u32,
         lines: &[(u32, i64)],
         best_effort: bool,
-        old: Option<&Reservation>,
+        old: &[Reservation],
     ) -> Result<Vec<PlannedLine>, Answer> {
         let mut planned = Vec::new();
         for (index, (sku, asked)) in lines.iter().copied().enumerate() {
             if sku >= SKUS {
                 return Err(unknown("lines", index));
             }
-            let line = old.and_then(|old| old.lines.iter().find(|line| line.sku == sku));
-            let kept = line.map_or(HeldLine::default(), |line| HeldLine {
-                units: line.open,
-                counts: line.counts,
-                quota: line.quota,
-            });
+            let kept = HeldLine::of_all(self, old, sku);
             let line = self.plan_line(sku, stock, asked, best_effort, kept);
             planned.push(line.map_err(|code| self.refused(code, (sku, asked), stock, index))?);
         }
@@ -369,7 +369,7 @@ impl Model {
         }
     }
 
-    fn grant(
+    pub(crate) fn grant(
         &mut self,
         id: CommandId,
         (cart, stock): (&Cart, u32),

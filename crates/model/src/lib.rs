@@ -13,22 +13,26 @@
     reason = "a step that a module does not handle is handled by another module"
 )]
 
+mod command;
 mod decide;
+mod events;
 mod lifecycle;
 mod limits;
 mod marks;
 mod merchant;
 mod names;
 mod orders;
+mod refunds;
 mod sell;
 mod state;
 mod step;
 
+pub use command::with_command;
 pub use limits::Limits;
 pub use marks::Mark;
 pub use state::{Line, Model, Reservation, Stage};
 pub use step::{
-    CHANNELS, Cart, HALF, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
-    channel_assignment, first_stock, has_decimals, long_sku_name, mark_name, order_number, sku_name,
-    source_definition, stock_name, with_command,
+    CHANNELS, Cart, HALF, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
+    Wanted, channel_assignment, first_stock, has_decimals, long_sku_name, mark_name, order_number,
+    sku_definition, sku_name, source_definition, stock_name,
 };

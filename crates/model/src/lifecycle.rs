@@ -2,7 +2,7 @@
 
 use crate::decide::{Answer, Decision, HeldLine, amount, at, bounded, merged, of_sku, plain, unknown};
 use crate::state::{Item, Line, Model, Reservation, Shipment, Stage};
-use crate::step::{HALF, RefundKind, SKUS, SOURCES, STOCKS, Step, Wanted};
+use crate::step::{HALF, SKUS, SOURCES, Step, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use stockhold_protocol::command::Target;
 use stockhold_protocol::{Code, CommandId, Detail, SourceId, StockId};
@@ -20,8 +20,10 @@ impl Model {
     pub(crate) fn decide(&mut self, id: CommandId, step: &Step, named: CommandId) -> Decision {
         let before = self.reservations.get(&named).cloned();
         let decision = self.decide_step(id, step, named);
-        // A replace books its change itself, before or after the new cart joins its order.
-        if let Some(before) = before.filter(|_| decision.is_ok() && !matches!(step, Step::Replace(..))) {
+        // A replace and a failed placement book their changes themselves.
+        if let Some(before) =
+            before.filter(|_| decision.is_ok() && !matches!(step, Step::Replace(..) | Step::PlaceFailed(..)))
+        {
             self.book_change(named, &before, step);
         }
         decision
@@ -39,11 +41,14 @@ impl Model {
             Step::Amend(_, lines) => self.amend(named, lines),
             Step::Unship(_, source, lines) => self.unship(named, *source, lines),
             Step::Refund(_, parts) => self.refund(named, parts),
+            Step::Place(cart) => self.place(id, cart),
+            Step::PlaceFailed(_, order) => self.place_failed(*order, named),
+            Step::Event(event) => self.order_event(id, event),
             other => self.merchant(other),
         }
     }
 
-    fn named(&self, named: CommandId) -> Result<Reservation, Answer> {
+    pub(crate) fn named(&self, named: CommandId) -> Result<Reservation, Answer> {
         self.known(named).cloned().ok_or(plain(Code::UnknownReservation))
     }
 
@@ -56,19 +61,25 @@ impl Model {
             Stage::Released | Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
         }
         if is_late {
-            for (index, line) in one.lines.iter_mut().enumerate() {
-                if line.counts && line.open > 0 {
-                    if !self.fits(line.sku, one.stock, line.open) {
-                        return Err(self.refused(Code::TooLate, (line.sku, line.open), one.stock, index));
-                    }
-                    line.counts = self.settings(line.sku, one.stock).manage_stock;
-                    line.quota = if line.counts { self.quota(line.sku, one.stock) } else { 0 };
-                }
-            }
+            self.fit_again(&mut one)?;
         }
         (one.stage, one.is_hold) = (Stage::Confirmed, false);
         self.reservations.insert(named, one);
         Ok(plain(if is_late { Code::ConfirmedLate } else { Code::Ok }))
+    }
+
+    /// Promises the lines of an expired hold again if they fit.
+    pub(crate) fn fit_again(&self, one: &mut Reservation) -> Result<(), Answer> {
+        for (index, line) in one.lines.iter_mut().enumerate() {
+            if line.counts && line.open > 0 {
+                if !self.fits(line.sku, one.stock, line.open) {
+                    return Err(self.refused(Code::TooLate, (line.sku, line.open), one.stock, index));
+                }
+                line.counts = self.settings(line.sku, one.stock).manage_stock;
+                line.quota = if line.counts { self.quota(line.sku, one.stock) } else { 0 };
+            }
+        }
+        Ok(())
     }
 
     fn fits(&self, sku: u32, stock: u32, units: i64) -> bool {
@@ -124,7 +135,7 @@ impl Model {
     }
 
     /// Stores a reservation, and closes it if no units are open.
-    fn settle_open(&mut self, named: CommandId, one: Reservation) {
+    pub(crate) fn settle_open(&mut self, named: CommandId, one: Reservation) {
         let is_over = one.lines.iter().all(|line| line.open == 0);
         let has_shipped = one.lines.iter().any(|line| line.shipped() > 0);
         self.reservations.insert(named, one);
@@ -224,14 +235,7 @@ impl Model {
             if line.counts {
                 departures.push(Departure { index, sku: *sku, units: *units, promised });
             }
-            line.open -= promised;
-            let of = (source, line.quota, line.counts);
-            if !line.shipments.iter().any(|one| one.of == of) {
-                line.shipments.push(Shipment { of, units: 0, beyond: 0 });
-            }
-            let from = line.shipments.iter_mut().find(|one| one.of == of).expect("just made");
-            (from.units, from.beyond) = (from.units + units, from.beyond + units - promised);
-            *line.spent.entry(line.quota).or_default() += promised;
+            line.ship(source, *units, promised);
         }
         self.check_departures(&departures, source, one.stock, forced)?;
         let counted: Vec<_> = one.lines.iter().filter(|line| line.counts).map(|line| line.sku).collect();
@@ -260,47 +264,57 @@ impl Model {
         }
         let mut backordered = 0;
         for (index, (sku, total)) in merged(lines).into_iter().enumerate() {
-            let place = one.lines.iter().position(|line| line.sku == sku);
-            let (open, shipped) = place.map_or((0, 0), |at| (one.lines[at].open, one.lines[at].shipped()));
-            if place.is_none() && total == 0 {
-                return Err(of_sku(at(Code::NotInReservation, index), sku));
-            }
-            if total < shipped {
-                return Err(bounded(at(Code::MoreThanOpen, index), sku, open, open + shipped - total));
-            }
-            if let Some(at) = place.filter(|_| total <= open + shipped) {
-                one.lines[at].open = total - shipped;
-                continue;
-            }
-            if sku >= SKUS {
-                return Err(unknown("lines", index));
-            }
-            let is_counted = place.is_some_and(|at| one.lines[at].counts);
-            let kept =
-                HeldLine { units: shipped + if is_counted { open } else { 0 }, counts: true, quota: 0 };
-            let planned = self.plan_line(sku, one.stock, total, false, kept);
-            let planned = planned.map_err(|code| self.refused(code, (sku, total), one.stock, index))?;
-            let place = match place {
-                Some(place) => place,
-                None if one.lines.len() >= self.limits.lines_max as usize => {
-                    let value = self.limits.lines_max.into();
-                    return Err((Code::LimitReached, 0, Detail::Limit { name: "lines_max".into(), value }));
-                }
-                None => {
-                    let (shipments, spent) = (Vec::new(), BTreeMap::new());
-                    let (counts, quota, granted, open, returned) = (false, 0, 0, 0, 0);
-                    one.lines.push(Line { sku, counts, quota, granted, open, shipments, returned, spent });
-                    one.lines.len() - 1
-                }
-            };
-            let line = &mut one.lines[place];
-            (line.open, line.counts) = (total - shipped, planned.counts);
-            line.quota = if planned.counts { planned.quota } else { 0 };
-            backordered += planned.backordered;
+            backordered += self.amend_line(&mut one, sku, total, index)?;
         }
         self.settle_open(named, one);
         let detail = if backordered > 0 { Detail::Backordered(amount(backordered)) } else { Detail::None };
         Ok((Code::Ok, 0, detail))
+    }
+
+    /// Changes the total quantity of one line. Returns how many units only an allowance covers.
+    pub(crate) fn amend_line(
+        &self,
+        one: &mut Reservation,
+        sku: u32,
+        total: i64,
+        index: usize,
+    ) -> Result<i64, Answer> {
+        let place = one.lines.iter().position(|line| line.sku == sku);
+        let (open, shipped) = place.map_or((0, 0), |at| (one.lines[at].open, one.lines[at].shipped()));
+        if place.is_none() && total == 0 {
+            return Err(of_sku(at(Code::NotInReservation, index), sku));
+        }
+        if total < shipped {
+            return Err(bounded(at(Code::MoreThanOpen, index), sku, open, open + shipped - total));
+        }
+        if let Some(at) = place.filter(|_| total <= open + shipped) {
+            one.lines[at].open = total - shipped;
+            return Ok(0);
+        }
+        if sku >= SKUS {
+            return Err(unknown("lines", index));
+        }
+        let is_counted = place.is_some_and(|at| one.lines[at].counts);
+        let kept = HeldLine { units: shipped + if is_counted { open } else { 0 }, counts: true, quota: 0 };
+        let planned = self.plan_line(sku, one.stock, total, false, kept);
+        let planned = planned.map_err(|code| self.refused(code, (sku, total), one.stock, index))?;
+        let place = match place {
+            Some(place) => place,
+            None if one.lines.len() >= self.limits.lines_max as usize => {
+                let value = self.limits.lines_max.into();
+                return Err((Code::LimitReached, 0, Detail::Limit { name: "lines_max".into(), value }));
+            }
+            None => {
+                let (shipments, spent) = (Vec::new(), BTreeMap::new());
+                let (counts, quota, granted, open, returned) = (false, 0, 0, 0, 0);
+                one.lines.push(Line { sku, counts, quota, granted, open, shipments, returned, spent });
+                one.lines.len() - 1
+            }
+        };
+        let line = &mut one.lines[place];
+        (line.open, line.counts) = (total - shipped, planned.counts);
+        line.quota = if planned.counts { planned.quota } else { 0 };
+        Ok(planned.backordered)
     }
 
     /// Units shipped beyond the promise are reversed first. The others are promised again.
@@ -318,26 +332,11 @@ impl Model {
             let line = one.lines.iter_mut().find(|line| line.sku == *sku);
             let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
             let all = line.shipments.iter().filter(|one| one.of.0 == source);
-            let (most, beyond) = all.fold((0, 0), |sum, one| (sum.0 + one.units, sum.1 + one.beyond));
+            let most = all.map(|one| one.units).sum();
             if *units > most {
                 return Err(bounded(at(Code::MoreThanShipped, index), *sku, most, *units));
             }
-            let reopened = (units - beyond).max(0);
-            // Shipments that are charged to the line's current quota are reversed before the others.
-            let quota = line.quota;
-            let mut entries: Vec<_> = line.shipments.iter_mut().filter(|one| one.of.0 == source).collect();
-            entries.sort_by_key(|one| one.of.1 != quota);
-            let (mut unpromised_left, mut promised_left, mut goods) = (units - reopened, reopened, 0);
-            for one in entries {
-                let (unpromised, counted) = one.take(unpromised_left, true);
-                let (promised, promised_counted) = one.take(promised_left, false);
-                (unpromised_left, promised_left) = (unpromised_left - unpromised, promised_left - promised);
-                goods += counted + promised_counted;
-                if one.of.1 == quota {
-                    *line.spent.entry(quota).or_default() -= promised;
-                }
-            }
-            line.open += reopened;
+            let (reopened, goods) = line.unship(source, *units);
             if reopened > 0 {
                 one.stage = Stage::Confirmed;
             }
@@ -353,93 +352,14 @@ impl Model {
         Ok((Code::Ok, 0, Detail::Shortfall(amount(short))))
     }
 
-    pub(crate) fn refund(&mut self, named: CommandId, parts: &[(u32, i64, RefundKind)]) -> Decision {
-        let mut one = self.named(named)?;
-        let is_closed = match one.stage {
-            Stage::Held if self.has_expired(&one) => return Err(plain(Code::Expired)),
-            Stage::Held => return Err(plain(Code::NotConfirmed)),
-            Stage::Confirmed => false,
-            Stage::Released | Stage::Shipped | Stage::Replaced => true,
-        };
-        let mut first_losses: BTreeMap<u32, usize> = BTreeMap::new();
-        let mut after = self.clone();
-        for (index, (sku, halves, kind)) in parts.iter().enumerate() {
-            let units = halves * HALF;
-            let line = one.lines.iter_mut().find(|line| line.sku == *sku);
-            let line = line.ok_or(of_sku(at(Code::NotInReservation, index), *sku))?;
-            let source = match kind {
-                RefundKind::Unshipped => None,
-                RefundKind::Returned(source) | RefundKind::Lost(source) => Some(*source),
-            };
-            if source.is_some_and(|source| source >= SOURCES) {
-                return Err(unknown("parts", index));
-            }
-            if let RefundKind::Returned(source) = kind {
-                let left = line.shipped() - line.returned;
-                if units > left {
-                    return Err(bounded(at(Code::MoreThanShipped, index), *sku, left, units));
-                }
-                let goods = return_units(line, *source, units);
-                if goods > 0 {
-                    after.move_item(*sku, *source, goods);
-                }
-                continue;
-            }
-            if is_closed {
-                return Err(at(Code::AlreadyClosed, index));
-            }
-            if units > line.open {
-                return Err(bounded(at(Code::MoreThanOpen, index), *sku, line.open, units));
-            }
-            line.open -= units;
-            *line.spent.entry(line.quota).or_default() += if source.is_some() { units } else { 0 };
-            if let Some(source) = source.filter(|_| line.counts) {
-                first_losses.entry(*sku).or_insert(index);
-                after.move_item(*sku, source, -units);
-            }
-        }
-        self.check_losses(&one, parts)?;
-        if is_closed {
-            after.reservations.insert(named, one);
-        } else {
-            after.settle_open(named, one);
-        }
-        for sku in 0..SKUS {
-            let groups = (0..STOCKS).map(|stock| self.group(stock));
-            if let Some(&index) = first_losses.get(&sku)
-                && groups.into_iter().any(|group| self.raises_shortfall(&after, sku, group))
-            {
-                return Err(of_sku(at(Code::NeededElsewhere, index), sku));
-            }
-        }
-        *self = after;
-        Ok(plain(Code::Ok))
-    }
-
-    /// Checks that all units that a refund writes off are on hand at their sources.
-    fn check_losses(&self, one: &Reservation, parts: &[(u32, i64, RefundKind)]) -> Result<(), Answer> {
-        for (index, (sku, _, kind)) in parts.iter().enumerate() {
-            let RefundKind::Lost(source) = kind else { continue };
-            let counts = one.lines.iter().any(|line| line.sku == *sku && line.counts);
-            let is_same = |part: &&(u32, i64, RefundKind)| part.0 == *sku && part.2 == *kind;
-            let lost: i64 = parts.iter().filter(is_same).map(|(_, halves, _)| halves * HALF).sum();
-            if !counts {
-                continue;
-            }
-            let item = self.items.get(&(*sku, *source));
-            let item = item.ok_or(of_sku(at(Code::NoSourceItem, index), *sku))?;
-            if item.on_hand < lost {
-                return Err(bounded(at(Code::NotEnoughAtSource, index), *sku, item.on_hand, lost));
-            }
-        }
-        Ok(())
-    }
-
     /// Changes a step so that it mostly names SKUs and quantities of its reservation. Otherwise most random
     /// steps would be refused.
     #[must_use]
     pub fn make_plausible(&self, step: &Step, named: CommandId) -> Step {
         let mut step = step.clone();
+        if let Step::Event(event) = &mut step {
+            self.make_event_plausible(event);
+        }
         let Some(one) = self.reservations.get(&named) else { return step };
         // Three of four steps are changed. Some of these name everything that is open.
         let aim = |pick: usize, sku: &mut u32, halves: &mut i64| {
@@ -478,18 +398,39 @@ impl Model {
     }
 }
 
-/// Returns units of a line to a source: first those that this source shipped. The result is how many of them were counted
-/// when they were shipped.
-fn return_units(line: &mut Line, source: u32, units: i64) -> i64 {
-    let (mut left, mut goods) = (units, 0);
-    let mut entries: Vec<_> = line.shipments.iter_mut().collect();
-    entries.sort_by_key(|one| one.of.0 != source);
-    for one in entries {
-        for beyond in [true, false] {
-            let (taken, counted) = one.take(left, beyond);
-            (left, goods) = (left - taken, goods + counted);
+impl Line {
+    /// Ships units, of which so many are promised.
+    pub(crate) fn ship(&mut self, source: u32, units: i64, promised: i64) {
+        self.open -= promised;
+        let of = (source, self.quota, self.counts);
+        if !self.shipments.iter().any(|one| one.of == of) {
+            self.shipments.push(Shipment { of, units: 0, beyond: 0 });
         }
+        let from = self.shipments.iter_mut().find(|one| one.of == of).expect("just made");
+        (from.units, from.beyond) = (from.units + units, from.beyond + units - promised);
+        *self.spent.entry(self.quota).or_default() += promised;
     }
-    line.returned += units;
-    goods
+
+    /// Reverses shipments from a source, those beyond the promise first. Returns how many units are promised again, and how
+    /// many were counted.
+    pub(crate) fn unship(&mut self, source: u32, units: i64) -> (i64, i64) {
+        let all = self.shipments.iter().filter(|one| one.of.0 == source);
+        let reopened = (units - all.map(|one| one.beyond).sum::<i64>()).max(0);
+        // Shipments that are charged to the line's current quota are reversed before the others.
+        let quota = self.quota;
+        let mut entries: Vec<_> = self.shipments.iter_mut().filter(|one| one.of.0 == source).collect();
+        entries.sort_by_key(|one| one.of.1 != quota);
+        let (mut unpromised_left, mut promised_left, mut goods) = (units - reopened, reopened, 0);
+        for one in entries {
+            let (unpromised, counted) = one.take(unpromised_left, true);
+            let (promised, promised_counted) = one.take(promised_left, false);
+            (unpromised_left, promised_left) = (unpromised_left - unpromised, promised_left - promised);
+            goods += counted + promised_counted;
+            if one.of.1 == quota {
+                *self.spent.entry(quota).or_default() -= promised;
+            }
+        }
+        self.open += reopened;
+        (reopened, goods)
+    }
 }

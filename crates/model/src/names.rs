@@ -99,6 +99,7 @@ impl Model {
             step,
             Step::Confirm(_)
                 | Step::Extend(..)
+                | Step::PlaceFailed(..)
                 | Step::Enable(..)
                 | Step::Sharing(_)
                 | Step::Configure(_)

@@ -3,7 +3,8 @@
 use crate::decide::{Answer, amount, merged, plain};
 use crate::state::{Line, Model, Reservation, Stage};
 use crate::step::{HALF, RefundKind, Step, order_number};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::query::{OrderLineView, OrderView};
 use stockhold_protocol::{Code, CommandId, Detail, Quantity, SkuId, StockId};
 
@@ -12,29 +13,34 @@ const ENDED_PER_OP: usize = 4;
 
 /// The units of an order in ten-thousandths, by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct OrderUnits {
+pub(crate) struct OrderUnits {
     /// Granted.
-    ordered: i64,
+    pub(crate) ordered: i64,
     /// Of holds that have expired.
-    lapsed: i64,
+    pub(crate) lapsed: i64,
     /// Given back.
-    cancelled: i64,
+    pub(crate) cancelled: i64,
     /// Shipped from the promise.
-    shipped: i64,
+    pub(crate) shipped: i64,
     /// Shipped beyond it.
-    beyond: i64,
+    pub(crate) beyond: i64,
     /// Returned by the customer.
-    returned: i64,
+    pub(crate) returned: i64,
     /// Refunded before they were shipped.
-    refunded: i64,
+    pub(crate) refunded: i64,
     /// Lost before they were shipped.
-    written_off: i64,
+    pub(crate) written_off: i64,
+    /// Invoiced.
+    pub(crate) invoiced: i64,
+    /// Added by compensations.
+    pub(crate) compensated: i64,
 }
 
 impl OrderUnits {
     /// The units that are still promised.
-    fn open(&self) -> i64 {
-        self.ordered - self.lapsed - self.cancelled - self.shipped - self.refunded - self.written_off
+    pub(crate) fn open(&self) -> i64 {
+        let ended = self.lapsed + self.cancelled + self.shipped + self.refunded + self.written_off;
+        self.ordered + self.compensated - ended
     }
 
     fn add(&mut self, more: &Self) {
@@ -46,6 +52,31 @@ impl OrderUnits {
         self.returned += more.returned;
         self.refunded += more.refunded;
         self.written_off += more.written_off;
+        self.invoiced += more.invoiced;
+        self.compensated += more.compensated;
+    }
+}
+
+/// Goods that left a source for an order, or came back to one: stock, SKU, source, units.
+pub(crate) type Moved = (u32, u32, u32, i64);
+
+/// One event of an order.
+#[derive(Clone, Debug)]
+pub(crate) struct Note {
+    pub(crate) kind: EventKind,
+    pub(crate) document: Option<u32>,
+    /// The body of its command, if a repetition is recognized by it.
+    pub(crate) body: String,
+    pub(crate) code: Code,
+    /// The stocks in which it booked something.
+    pub(crate) stocks: BTreeSet<u32>,
+    /// The units that it shipped: stock, SKU, source, units.
+    pub(crate) shipped: Vec<(u32, u32, Option<u32>, i64)>,
+}
+
+impl Note {
+    fn new(kind: EventKind, body: String) -> Self {
+        Self { kind, document: None, body, code: Code::Ok, stocks: BTreeSet::new(), shipped: Vec::new() }
     }
 }
 
@@ -57,12 +88,17 @@ pub(crate) struct Order {
     owner: u64,
     /// What was booked: stock, SKU, units.
     booked: Vec<(u32, u32, OrderUnits)>,
+    moved: Vec<Moved>,
+    /// The events that booked something or have a document.
+    notes: Vec<Note>,
     settled_ms: u64,
 }
 
 /// All orders.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Orders {
+    /// The event as which new units are booked, with the body of its command.
+    pub(crate) joining: (EventKind, String),
     by_number: BTreeMap<u32, Order>,
     /// The orders of which all that was booked is settled, the one that changed last at the end.
     settled: Vec<u32>,
@@ -70,9 +106,19 @@ pub(crate) struct Orders {
     ended: (u64, u64),
 }
 
+impl Orders {
+    pub(crate) const PLACED: (EventKind, String) = (EventKind::OrderPlaced, String::new());
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        Self { joining: Self::PLACED, by_number: BTreeMap::new(), settled: Vec::new(), ended: (0, 0) }
+    }
+}
+
 impl Model {
     /// Op and owner of an order, if there is one with this number.
-    fn order(&self, number: u32) -> Option<(u64, u64)> {
+    pub(crate) fn order(&self, number: u32) -> Option<(u64, u64)> {
         let order = self.orders.by_number.get(&number)?;
         let is_present = !order.booked.is_empty() || self.known_of(number).next().is_some();
         is_present.then_some((order.op, order.owner))
@@ -94,6 +140,8 @@ impl Model {
             refunded: amount(units.refunded),
             written_off: amount(units.written_off),
             open: amount(units.open()),
+            invoiced: amount(units.invoiced),
+            compensated: amount(units.compensated),
         };
         let lines: Vec<_> = self.order_units(number).into_iter().map(line).collect();
         let open_lines = lines.iter().filter(|line| line.open > Quantity::ZERO).count();
@@ -105,6 +153,7 @@ impl Model {
             op,
             owner,
             settled: open_lines == 0,
+            events: self.count_events(number),
             open_lines: u32::try_from(open_lines).expect("small"),
             lines,
             reservations: reservations.into_iter().map(|(_, id)| id).collect(),
@@ -125,6 +174,19 @@ impl Model {
         units
     }
 
+    /// The number of events of an order, those of its holds included.
+    fn count_events(&self, number: u32) -> u32 {
+        let of_hold = |one: &Reservation| {
+            let is_released =
+                one.stage == Stage::Replaced || one.lines.iter().any(|line| line.open < line.granted);
+            let is_expired = self.has_expired(one) && one.lines.iter().any(|line| line.open > 0);
+            1 + u32::from(is_released) + u32::from(is_expired)
+        };
+        let holds = self.known_of(number).filter(|(_, one)| one.is_hold).map(|(_, one)| of_hold(one));
+        let stored = u32::try_from(self.orders.by_number[&number].notes.len()).expect("small");
+        stored + holds.sum::<u32>()
+    }
+
     /// The number of orders, and of those with open units.
     #[must_use]
     pub fn order_counts(&self) -> (u64, u64) {
@@ -140,7 +202,49 @@ impl Model {
         self.orders.ended
     }
 
-    fn booked(&self, number: u32) -> BTreeMap<(u32, u32), OrderUnits> {
+    /// The events of an order, the oldest first.
+    pub(crate) fn order_notes(&self, number: u32) -> &[Note] {
+        self.orders.by_number.get(&number).map_or(&[], |order| &order.notes)
+    }
+
+    /// The stocks and SKUs of an order in the order in which they were first booked.
+    pub(crate) fn line_keys(&self, number: u32) -> Vec<(u32, u32)> {
+        let mut keys = Vec::new();
+        for (stock, sku, _) in &self.orders.by_number[&number].booked {
+            if !keys.contains(&(*stock, *sku)) {
+                keys.push((*stock, *sku));
+            }
+        }
+        keys
+    }
+
+    /// Goods of a line that left sources or came back to them, in the order in which they did.
+    pub(crate) fn moved_of(&self, number: u32, stock: u32, sku: u32) -> Vec<(u32, i64)> {
+        let moved = self.orders.by_number[&number].moved.iter();
+        let of_line = moved.filter(|one| (one.0, one.1) == (stock, sku));
+        of_line.map(|(_, _, source, units)| (*source, *units)).collect()
+    }
+
+    /// Books an event. One that books nothing is kept if it has a document and the order had an event before.
+    pub(crate) fn record_event(
+        &mut self,
+        number: u32,
+        mut note: Note,
+        booked: Vec<(u32, u32, OrderUnits)>,
+        moved: Vec<Moved>,
+    ) {
+        let booked: Vec<_> = booked.into_iter().filter(|one| one.2 != OrderUnits::default()).collect();
+        note.stocks = booked.iter().map(|one| one.0).collect();
+        let order = self.orders.by_number.get_mut(&number).expect("an order");
+        if !booked.is_empty() || note.document.is_some() && !order.notes.is_empty() {
+            order.notes.push(note);
+        }
+        order.booked.extend(booked);
+        order.moved.extend(moved);
+        self.touch(number);
+    }
+
+    pub(crate) fn booked(&self, number: u32) -> BTreeMap<(u32, u32), OrderUnits> {
         let mut sums: BTreeMap<(u32, u32), OrderUnits> = BTreeMap::new();
         for (stock, sku, units) in self.orders.by_number.get(&number).iter().flat_map(|order| &order.booked) {
             sums.entry((*stock, *sku)).or_default().add(units);
@@ -148,7 +252,7 @@ impl Model {
         sums
     }
 
-    fn known_of(&self, number: u32) -> impl Iterator<Item = (&CommandId, &Reservation)> {
+    pub(crate) fn known_of(&self, number: u32) -> impl Iterator<Item = (&CommandId, &Reservation)> {
         let op = self.orders.by_number.get(&number).map(|order| order.op);
         let of_order = move |one: &Reservation| one.order.is_some() && one.order == op.map(|op| (number, op));
         self.reservations.iter().filter(move |(id, one)| of_order(one) && self.known(**id).is_some())
@@ -222,12 +326,6 @@ impl Model {
         }
     }
 
-    fn book(&mut self, number: u32, stock: u32, sku: u32, units: OrderUnits) {
-        if units != OrderUnits::default() {
-            self.orders.by_number.get_mut(&number).expect("an order").booked.push((stock, sku, units));
-        }
-    }
-
     /// A new reservation joins the order that its command names.
     pub(crate) fn join_order(&mut self, id: CommandId, number: Option<u32>, owner: u64) {
         let Some(number) = number else { return };
@@ -237,21 +335,39 @@ impl Model {
                 self.orders.ended.1 += 1;
                 self.erase_order(self.orders.settled[0]);
             }
-            let order = Order { op: self.op, owner, booked: Vec::new(), settled_ms: 0 };
+            let order = Order {
+                op: self.op,
+                owner,
+                booked: Vec::new(),
+                moved: Vec::new(),
+                notes: Vec::new(),
+                settled_ms: 0,
+            };
             self.orders.by_number.insert(number, order);
         }
         let op = self.orders.by_number[&number].op;
         let one = self.reservations.get_mut(&id).expect("just made");
         one.order = Some((number, op));
         let one = one.clone();
-        if !one.is_hold {
-            for line in &one.lines {
-                let (ordered, shipped) = (line.granted, line.shipped());
-                let units = OrderUnits { ordered, shipped, ..OrderUnits::default() };
-                self.book(number, one.stock, line.sku, units);
-            }
+        if one.is_hold {
+            self.touch(number);
+            return;
         }
-        self.touch(number);
+        let (kind, body) = self.orders.joining.clone();
+        let is_compensation = kind == EventKind::ManualCompensation;
+        let ordered = |line: &Line| {
+            let (ordered, compensated) = if is_compensation { (0, line.granted) } else { (line.granted, 0) };
+            (one.stock, line.sku, OrderUnits { ordered, compensated, ..OrderUnits::default() })
+        };
+        self.record_event(number, Note::new(kind, body), one.lines.iter().map(ordered).collect(), Vec::new());
+        let shipped = |line: &Line| {
+            (one.stock, line.sku, OrderUnits { shipped: line.shipped(), ..OrderUnits::default() })
+        };
+        let counted = one.lines.iter().filter(|line| line.counts);
+        let from = |line: &Line| line.shipments.iter().map(|from| from.of.0).next();
+        let moved = counted.filter_map(|line| Some((one.stock, line.sku, from(line)?, line.shipped())));
+        let (moved, shipped) = (moved.collect(), one.lines.iter().map(shipped).collect());
+        self.record_event(number, Note::new(EventKind::ShipmentCreated, String::new()), shipped, moved);
     }
 
     /// Books what a step has done to a reservation, by comparing it with what it was.
@@ -282,11 +398,40 @@ impl Model {
             };
             changes.push((line.sku, units));
         }
-        for (sku, units) in changes {
-            self.book(number, after.stock, sku, units);
-        }
-        self.touch(number);
+        let moved = |(at, line): (usize, &Line)| {
+            let was = before.lines.get(at).map_or(0, counted_units);
+            let source = match step {
+                Step::Ship(_, source, ..) | Step::Unship(_, source, _) => Some(*source),
+                Step::Refund(_, parts) => parts.iter().find_map(|part| match part {
+                    (sku, _, RefundKind::Returned(source)) if *sku == line.sku => Some(*source),
+                    _ => None,
+                }),
+                _ => None,
+            };
+            let goods = counted_units(line) - was;
+            // All units of a change are those of goods if any are.
+            let units = match step {
+                Step::Refund(..) => -(line.returned - before.lines.get(at).map_or(0, |line| line.returned)),
+                _ => line.shipped() - before.lines.get(at).map_or(0, Line::shipped),
+            };
+            Some((after.stock, line.sku, source.filter(|_| goods != 0)?, units))
+        };
+        let moved = after.lines.iter().enumerate().filter_map(moved).collect();
+        let (joining, _) = self.orders.joining.clone();
+        // A confirmed hold may be a placement that is sent again.
+        let (kind, body) = match step {
+            _ if joining == EventKind::OrderPlaceFailed => (joining, String::new()),
+            Step::Confirm(_) => (EventKind::OrderPlaced, before.body.to_string()),
+            _ => (EventKind::OrderEdited, String::new()),
+        };
+        let booked = changes.into_iter().map(|(sku, units)| (after.stock, sku, units)).collect();
+        self.record_event(number, Note::new(kind, body), booked, moved);
     }
+}
+
+/// Units of a line that left a source and did not come back.
+fn counted_units(line: &Line) -> i64 {
+    line.shipments.iter().filter(|one| one.of.2).map(|one| one.units).sum()
 }
 
 fn beyond_of(line: &Line) -> i64 {

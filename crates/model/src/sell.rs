@@ -28,7 +28,7 @@ impl Model {
         self.check_order(number, 0)?;
         let asked = merged(lines);
         let planned =
-            if forced { self.plan_forced(stock, &asked)? } else { self.plan(stock, &asked, false, None)? };
+            if forced { self.plan_forced(stock, &asked)? } else { self.plan(stock, &asked, false, &[])? };
         let departures: Vec<_> = (0..)
             .zip(&planned)
             .filter(|(_, line)| line.counts)
@@ -79,7 +79,7 @@ impl Model {
         Ok((Code::Ok, 0, if forced { Detail::Shortfall(amount(short)) } else { Detail::None }))
     }
 
-    fn plan_forced(&self, stock: u32, lines: &[(u32, i64)]) -> Result<Vec<PlannedLine>, Answer> {
+    pub(crate) fn plan_forced(&self, stock: u32, lines: &[(u32, i64)]) -> Result<Vec<PlannedLine>, Answer> {
         let plan = |(index, (sku, granted)): (usize, &(u32, i64))| {
             if *sku >= SKUS {
                 return Err(unknown("lines", index));

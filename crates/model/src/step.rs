@@ -1,18 +1,12 @@
 //! The steps of a random history, and the command for each step. Drawing steps is up to the callers.
 
 use crate::decide::merged;
-use crate::orders::order_of_sale;
 use stockhold_protocol::command::{
-    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, Extend, LinkDefinition,
-    LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart, Release, Rename,
-    Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SourceDefinition, Target, Transfer,
-    Unship,
+    ChannelAssignment, Configure, OrderAction, SkuDefinition, SkuKind, SourceDefinition, Target,
 };
 use stockhold_protocol::limits::{QUANTITY_SCALE, SKU_CHARACTERS_MAX};
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{
-    Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
-};
+use stockhold_protocol::{CommandId, StockId};
 
 /// Sources of the model's world.
 pub const SOURCES: u32 = 5;
@@ -47,6 +41,25 @@ pub struct Cart {
     pub owner: u64,
     /// The order that the cart names, one of [`ORDERS`].
     pub order: Option<u32>,
+}
+
+/// An event of an order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderStep {
+    /// The order, one of [`ORDERS`].
+    pub order: u32,
+    /// What happens.
+    pub action: OrderAction,
+    /// The number of its document.
+    pub document: Option<u32>,
+    /// The source that units leave or come to.
+    pub source: Option<u32>,
+    /// SKU, stock, half units, and whether they are returned to stock.
+    pub lines: Vec<(u32, Option<u32>, i64, bool)>,
+    /// Whether it is a fact.
+    pub forced: bool,
+    /// The TTL of an extend.
+    pub ttl_ms: Option<u32>,
 }
 
 /// A change of one setting: of a SKU or of all, in a stock or in all.
@@ -112,6 +125,12 @@ pub enum Step {
     Unship(usize, u32, Wanted),
     /// Parts of an order are refunded: SKU, half units, kind.
     Refund(usize, Vec<(u32, i64, RefundKind)>),
+    /// What an order shall have open in a stock. The cart names the order.
+    Place(Cart),
+    /// The placement with the picked id failed; the number of the order.
+    PlaceFailed(usize, u32),
+    /// An event of an order.
+    Event(OrderStep),
     /// An absolute count: source, SKU, half units, in-stock flag.
     Count(u32, u32, i64, Option<bool>),
     /// A difference: source, SKU, half units.
@@ -159,7 +178,8 @@ impl Step {
             | Self::Ship(pick, ..)
             | Self::Amend(pick, _)
             | Self::Unship(pick, ..)
-            | Self::Refund(pick, _) => Some(*pick),
+            | Self::Refund(pick, _)
+            | Self::PlaceFailed(pick, _) => Some(*pick),
             _ => None,
         }
     }
@@ -175,10 +195,21 @@ impl Step {
         }
     }
 
+    /// Whether the step promises further units.
+    #[must_use]
+    pub fn is_grant(&self) -> bool {
+        matches!(self, Self::Reserve(_) | Self::Replace(..) | Self::Confirm(_) | Self::Place(_))
+    }
+
     /// Whether the step may create a reservation.
     #[must_use]
     pub fn makes_reservation(&self) -> bool {
-        matches!(self, Self::Reserve(_) | Self::Replace(..) | Self::Sell(..))
+        let adds = |event: &OrderStep| event.lines.iter().any(|line| line.2 < 0);
+        match self {
+            Self::Reserve(_) | Self::Replace(..) | Self::Sell(..) | Self::Place(_) => true,
+            Self::Event(event) => adds(event),
+            _ => false,
+        }
     }
 
     /// The step with another body, for an id that was used before. Some bodies have no variant.
@@ -198,6 +229,11 @@ impl Step {
             Self::Ship(of, source, lines, forced) => Self::Ship(of, source, lines, !forced),
             Self::Count(source, sku, halves, in_stock) => Self::Count(source, sku, halves + 1, in_stock),
             Self::Channel(channel, stock) => Self::Channel(channel, (stock + 1) % STOCKS),
+            Self::Place(mut cart) => {
+                cart.lines.push((0, 2));
+                Self::Place(cart)
+            }
+            Self::Event(event) => Self::Event(OrderStep { order: (event.order + 1) % ORDERS, ..event }),
             Self::Mark(name) => Self::Unmark(name),
             other => other,
         }
@@ -234,84 +270,22 @@ pub fn mark_name(mark: u32) -> String {
     if mark.is_multiple_of(3) { format!("auto/{mark}") } else { format!("mark {mark}") }
 }
 
+/// Whether SKU number `sku` is defined as a virtual one.
+pub(crate) fn is_virtual(sku: u32) -> bool {
+    sku == 1
+}
+
+/// The definition of the SKU with this number.
+#[must_use]
+pub fn sku_definition(sku: u32) -> SkuDefinition {
+    let kind = if is_virtual(sku) { SkuKind::Virtual } else { SkuKind::Simple };
+    SkuDefinition { sku: sku_name(sku), kind, decimals: has_decimals(sku) }
+}
+
 /// Whether SKU number `sku` is defined with decimals.
 #[must_use]
 pub fn has_decimals(sku: u32) -> bool {
     sku == 2
-}
-
-fn quantity(halves: i64) -> Quantity {
-    Quantity::from_raw(halves * HALF).expect("small")
-}
-
-fn lines_of(wanted: &Wanted) -> Vec<Line> {
-    wanted.iter().map(|(sku, halves)| Line::new(SkuId(*sku), quantity(*halves))).collect()
-}
-
-fn reserve_of<'a>(cart: &Cart, lines: &'a [Line], reference: &'a str) -> Reserve<'a> {
-    Reserve {
-        target: cart.target,
-        lines: Lines::Slice(lines),
-        best_effort: cart.best_effort,
-        ttl_ms: cart.ttl_ms,
-        owner: cart.owner,
-        reference,
-    }
-}
-
-/// Calls `take` with the command of a step. `named` is the reservation that it refers to, if any.
-pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<'_>)) {
-    let reservation = ReservationId(named);
-    let reference = |order: Option<u32>| order.map_or(String::new(), order_number);
-    match step {
-        Step::Reserve(cart) => {
-            let (lines, reference) = (lines_of(&cart.lines), reference(cart.order));
-            take(Command::Reserve(reserve_of(cart, &lines, &reference)));
-        }
-        Step::Replace(_, cart) => {
-            let (lines, reference) = (lines_of(&cart.lines), reference(cart.order));
-            let new = reserve_of(cart, &lines, &reference);
-            take(Command::Replace(Replace { old: reservation, new }));
-        }
-        Step::Confirm(_) => take(Command::Confirm(reservation)),
-        Step::Release(_, lines) => {
-            take(Command::Release(Release { reservation, lines: Lines::Slice(&lines_of(lines)) }));
-        }
-        Step::Extend(_, ttl_ms) => take(Command::Extend(Extend { reservation, ttl_ms: *ttl_ms })),
-        Step::Ship(_, source, lines, forced) => take(Command::Ship(Ship {
-            reservation,
-            source: SourceId(*source),
-            lines: Lines::Slice(&lines_of(lines)),
-            forced: *forced,
-        })),
-        Step::Sell(target, source, lines, forced) => take(Command::Sell(Sell {
-            target: *target,
-            source: SourceId(*source),
-            lines: Lines::Slice(&lines_of(lines)),
-            forced: *forced,
-            owner: 0,
-            reference: &reference(order_of_sale(lines)),
-        })),
-        Step::Amend(_, lines) => take(Command::Amend(Amend { reservation, lines: lines_of(lines) })),
-        Step::Unship(_, source, lines) => {
-            let (source, lines) = (SourceId(*source), lines_of(lines));
-            take(Command::Unship(Unship { reservation, source, lines }));
-        }
-        Step::Refund(_, parts) => {
-            let parts: Vec<RefundPart> = parts.iter().map(part_of).collect();
-            take(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }));
-        }
-        _ => take(merchant_command(step)),
-    }
-}
-
-fn part_of((sku, halves, kind): &(u32, i64, RefundKind)) -> RefundPart {
-    let kind = match kind {
-        RefundKind::Unshipped => PartKind::Unshipped,
-        RefundKind::Returned(source) => PartKind::Returned(SourceId(*source)),
-        RefundKind::Lost(source) => PartKind::WrittenOff(SourceId(*source)),
-    };
-    RefundPart { sku: SkuId(*sku), quantity: quantity(*halves), kind }
 }
 
 /// The definition of the source with this number.
@@ -324,55 +298,6 @@ pub fn source_definition(source: u32, enabled: bool) -> SourceDefinition {
         country: "DE".into(),
         postcode: "10115".into(),
         ..SourceDefinition::default()
-    }
-}
-
-fn merchant_command(step: &Step) -> Command<'static> {
-    let (reason, reference) = (String::new(), String::new());
-    match step {
-        Step::Count(source, sku, halves, in_stock) => Command::Count(Count {
-            source: SourceId(*source),
-            sku: SkuId(*sku),
-            quantity: quantity(*halves),
-            in_stock: *in_stock,
-            reason,
-            reference,
-        }),
-        Step::Adjust(source, sku, halves) => {
-            let (source, sku, delta) = (SourceId(*source), SkuId(*sku), quantity(*halves));
-            Command::Adjust(Adjust { source, sku, delta, reason, reference })
-        }
-        Step::Transfer(from, to, lines) => {
-            let (from, to, lines) = (SourceId(*from), SourceId(*to), lines_of(lines));
-            Command::Transfer(Transfer { from, to, lines, reason })
-        }
-        Step::Enable(source, enabled) => {
-            Command::DefineSource(Box::new(source_definition(*source, *enabled)))
-        }
-        Step::Link(stock, source, priority) => Command::Link(LinkDefinition {
-            stock: StockId(*stock),
-            source: SourceId(*source),
-            priority: *priority,
-        }),
-        Step::Unlink(stock, source) => {
-            Command::Unlink(LinkRemoval { stock: StockId(*stock), source: SourceId(*source) })
-        }
-        Step::Setting(setting) => Command::Settings(Box::new(settings_change(setting))),
-        Step::Quota(sku, stock, limit) => Command::Quota(QuotaChange {
-            sku: SkuId(*sku),
-            stock: StockId(*stock),
-            limit: limit.map(quantity),
-        }),
-        Step::Sharing(independent) => {
-            let sharing = if *independent { Sharing::Independent } else { Sharing::Exact };
-            Command::Configure(Box::new(Configure { sharing: Some(sharing), ..Configure::default() }))
-        }
-        Step::Channel(channel, stock) => Command::Channel(channel_assignment(*channel, *stock)),
-        Step::Rename(number, to) => Command::Rename(Rename { number: *number, to: to.clone() }),
-        Step::Mark(name) => Command::Mark(Mark::new(name)),
-        Step::Unmark(name) => Command::Unmark(MarkRemoval { name: name.clone() }),
-        Step::Configure(change) => Command::Configure(Box::new(*change)),
-        _ => Command::Tick,
     }
 }
 
@@ -389,34 +314,6 @@ pub fn first_stock(channel: u32) -> u32 {
     channel % STOCKS
 }
 
-fn change<T, U>(value: Option<T>, convert: impl Fn(T) -> U) -> Change<U> {
-    value.map_or(Change::Unset, |value| Change::Set(convert(value)))
-}
-
-fn settings_change(setting: &Setting) -> SettingsChange {
-    let scope = match (setting.sku, setting.stock) {
-        (Some(sku), Some(stock)) => SettingScope::SkuStock(SkuId(sku), StockId(stock)),
-        (Some(sku), None) => SettingScope::Sku(SkuId(sku)),
-        (None, _) => SettingScope::Global,
-    };
-    let mut settings = SettingsChange::at(scope);
-    match setting.value {
-        Value::ManageStock(value) => settings.manage_stock = change(value, |on| on),
-        Value::Backorders(value) => {
-            let mode = |on| if on { BackorderMode::Allow } else { BackorderMode::Off };
-            settings.backorders = change(value, mode);
-        }
-        Value::MinQty(value) => settings.min_qty = change(value, quantity),
-        Value::MinSale(value) => settings.min_sale_qty = change(value, quantity),
-        Value::MaxSale(value) => settings.max_sale_qty = change(value, quantity),
-        Value::Increments(value) => {
-            settings.enable_qty_increments = change(value, |_| true);
-            settings.qty_increments = change(value, quantity);
-        }
-    }
-    settings
-}
-
 /// The body of a step in the form in which bodies are compared: lines summed and sorted where the rules require it.
 pub(crate) fn body(step: &Step, named: CommandId) -> String {
     match step {
@@ -430,6 +327,8 @@ pub(crate) fn body(step: &Step, named: CommandId) -> String {
             format!("sell {target:?} {source} {:?} {forced}", merged(lines))
         }
         Step::Refund(_, parts) => format!("{named} refund {parts:?}"),
+        Step::Place(cart) => format!("place {}", cart_body(cart)),
+        Step::Event(event) => crate::events::body(event),
         other if other.pick().is_some() => format!("{named} {other:?}"),
         other => format!("{other:?}"),
     }

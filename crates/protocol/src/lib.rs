@@ -12,6 +12,7 @@ pub mod batch;
 pub mod codec;
 pub mod command;
 pub mod error;
+pub mod event;
 pub mod fields;
 pub mod frame;
 pub mod handshake;

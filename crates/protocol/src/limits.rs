@@ -37,6 +37,8 @@ pub const DETAIL_BYTES_MAX: usize = 32 * 1024;
 
 /// Maximum number of lines of a cart. `configure` may lower it but not raise it.
 pub const LINES_MAX: usize = 256;
+/// Maximum number of lines of an event of an order.
+pub const EVENT_LINES_MAX: usize = 1_024;
 /// Longest SKU in characters (Unicode scalar values).
 pub const SKU_CHARACTERS_MAX: usize = 64;
 /// Longest SKU in bytes: a character has at most four bytes of UTF-8.

@@ -112,8 +112,8 @@ pub struct Outcome {
     /// Whether the outcome is recorded under its id. An edge refusal is not.
     pub recorded: bool,
     /// Depends on kind and code: the deadline in seconds since the Unix epoch (reserve, extend, replace), the dense
-    /// number (define, channel), the index of the refused line, or the milliseconds after which to retry (busy). 0 in
-    /// all other outcomes.
+    /// number (define, channel), the index of the refused line, the milliseconds after which to retry (busy), or 1 if an
+    /// order was placed like this or given this document before. 0 in all other outcomes.
     pub value: u32,
     /// The op that decided. For an unrecorded answer, the op as of which it was given.
     pub op: u64,

@@ -5,6 +5,7 @@
 //! slices. Lists are paged with a cursor.
 
 mod explain;
+mod order_history;
 mod orders;
 mod reservations;
 mod sourcing;
@@ -13,6 +14,7 @@ mod views;
 pub use explain::{
     EXPLAIN_ROWS_MAX, ExplainView, ExplainedSource, ExplainedStock, SharingForm, SourceRole, StockRole,
 };
+pub use order_history::{OrderEventRow, OrderEventView, OrderHistoryView, OrderTotal};
 pub use orders::{OrderEntry, OrderFilter, OrderLineView, OrderView, OrdersView};
 pub use reservations::{ReservationFilter, ReservationsView};
 pub use sourcing::{
@@ -140,6 +142,16 @@ pub enum Query {
         /// 1..=[`LIST_MAX`].
         limit: u32,
     },
+    /// At most `limit` events of an order, the oldest first.
+    #[wincode(tag = 17)]
+    OrderHistory {
+        /// The number of the order.
+        number: String,
+        /// How many events to pass over.
+        after: u32,
+        /// 1..=[`LIST_MAX`].
+        limit: u32,
+    },
 }
 
 /// An answer. Its variant matches that of the query.
@@ -179,6 +191,8 @@ pub enum QueryAnswer {
     Order(Option<OrderView>),
     /// The answer to `Orders`.
     Orders(OrdersView),
+    /// The answer to `OrderHistory`. `None`: unknown or no longer kept.
+    OrderHistory(Option<OrderHistoryView>),
 }
 
 impl QueryAnswer {
@@ -207,6 +221,7 @@ impl QueryAnswer {
             Self::Sourcing(view) => encode_fields(view, out),
             Self::Order(view) => encode_option(view.as_ref(), out),
             Self::Orders(view) => encode_fields(view, out),
+            Self::OrderHistory(view) => encode_option(view.as_ref(), out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -240,6 +255,7 @@ impl QueryAnswer {
             14 => Self::Sourcing(decode_fields(bytes, Unknown::Skip)?),
             15 => Self::Order(decode_option(bytes)?),
             16 => Self::Orders(decode_fields(bytes, Unknown::Skip)?),
+            17 => Self::OrderHistory(decode_option(bytes)?),
             _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
@@ -263,6 +279,7 @@ impl QueryAnswer {
             Self::Sourcing(_) => 14,
             Self::Order(_) => 15,
             Self::Orders(_) => 16,
+            Self::OrderHistory(_) => 17,
         }
     }
 }

@@ -80,6 +80,8 @@ fn catalog_commands_agree_with_bincode() {
     agree_in_fields::<m::MarkRemoval, command::MarkRemoval>();
     agree_in_fields::<m::EpochStart, command::EpochStart>();
     agree_in_fields::<m::Readmit, command::Readmit>();
+    agree_in_fields::<m::OrderEvent, command::OrderEvent>();
+    agree_in_fields::<m::PlaceFailed, command::PlaceFailed>();
 }
 
 #[test]
@@ -143,10 +145,13 @@ fn questions_about_orders_are_bincodes() {
     let filter = query::OrderFilter { is_unsettled: true, owner: Some(u64::MAX) };
     let list = (16_u32, true, Some(u64::MAX), 77_u64, 20_u32);
     let list = bincode::encode_to_vec(list, bincode::config::legacy()).unwrap();
+    let history =
+        bincode::encode_to_vec((17_u32, "12".to_owned(), 5_u32, 20_u32), bincode::config::legacy()).unwrap();
     let one = bincode::encode_to_vec((15_u32, "12".to_owned()), bincode::config::legacy()).unwrap();
     for (query, by_bincode) in [
         (query::Query::Orders { filter, after: 77, limit: 20 }, list),
         (query::Query::Order("12".into()), one),
+        (query::Query::OrderHistory { number: "12".into(), after: 5, limit: 20 }, history),
     ] {
         let mut by_wincode = Vec::new();
         encode_cold(&query, &mut by_wincode).unwrap();
@@ -218,6 +223,9 @@ fn questions_and_answers_agree_with_bincode() {
     agree_in_fields::<m::OrderView, query::OrderView>();
     agree_in_fields::<m::OrderEntry, query::OrderEntry>();
     agree_in_fields::<m::OrdersView, query::OrdersView>();
+    agree_in_fields::<m::OrderEventRow, query::OrderEventRow>();
+    agree_in_fields::<m::OrderEventView, query::OrderEventView>();
+    agree_in_fields::<m::OrderHistoryView, query::OrderHistoryView>();
     agree_in_fields::<m::ExplainedSource, query::ExplainedSource>();
     agree_in_fields::<m::ExplainedStock, query::ExplainedStock>();
     agree_in_fields::<m::ExplainView, query::ExplainView>();

@@ -103,6 +103,9 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::OrderView>(structure(&page, "OrderView"));
     check_numbers::<m::OrderLineView>(structure(&page, "OrderLineView"));
     check_numbers::<m::OrdersView>(structure(&page, "OrdersView"));
+    check_numbers::<m::OrderHistoryView>(structure(&page, "OrderHistoryView"));
+    check_numbers::<m::OrderEventView>(structure(&page, "OrderEventView"));
+    check_numbers::<m::OrderEventRow>(structure(&page, "OrderEventRow"));
     check_numbers::<m::OrderEntry>(structure(&page, "OrderEntry"));
     check_numbers::<m::ExplainedSource>(structure(&page, "ExplainedSource"));
     check_numbers::<m::ExplainedStock>(structure(&page, "ExplainedStock"));
@@ -127,6 +130,8 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::MarkRemoval>(command("unmark"));
     check_numbers::<m::EpochStart>(command("begin_epoch"));
     check_numbers::<m::Readmit>(command("readmit"));
+    check_numbers::<m::PlaceFailed>(command("order_place_failed"));
+    check_numbers::<m::OrderEvent>(structure(&page, "OrderEvent"));
     check_numbers::<m::SourceDefinition>(structure(&page, "SourceDefinition"));
     check_numbers::<m::SettingsChange>(structure(&page, "SettingsChange"));
     check_numbers::<m::Configure>(structure(&page, "Configure"));

@@ -242,7 +242,10 @@ fn an_empty_detail_cannot_be_announced() {
 /// The flags that a kind allows besides FRESH and HAS_KEY (PROTOCOL.md).
 fn allowed(kind: Kind) -> u8 {
     let table = [(Kind::Reserve, 0x3F), (Kind::Replace, 0x3F), (Kind::Sell, 0x3B), (Kind::Ship, 0x22)];
-    let found = table.into_iter().chain([(Kind::Release, 0x20)]).find(|(of, _)| *of == kind);
+    let found = table
+        .into_iter()
+        .chain([(Kind::Release, 0x20), (Kind::OrderPlaced, 0x3D)])
+        .find(|(of, _)| *of == kind);
     found.map_or(0, |(_, flags)| flags)
 }
 

@@ -10,5 +10,6 @@ mod document;
 mod golden;
 mod hostile;
 mod mirror;
+mod order_events;
 mod round_trip;
 mod samples;

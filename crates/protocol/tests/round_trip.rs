@@ -73,7 +73,7 @@ proptest! {
             check(&Envelope { fresh, key, ..Envelope::new(id, command) });
             seen += 1;
         }
-        prop_assert_eq!(seen, 8);
+        prop_assert_eq!(seen, 9);
     }
 
     #[test]

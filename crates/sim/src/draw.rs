@@ -1,10 +1,10 @@
 //! Draws the steps of clients from a seed. It uses only the types of the model.
 
 use stockhold_model::{
-    CHANNELS, Cart, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted,
-    channel_assignment, long_sku_name, mark_name, sku_name, source_definition, stock_name,
+    CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
+    Wanted, channel_assignment, long_sku_name, mark_name, sku_name, source_definition, stock_name,
 };
-use stockhold_protocol::command::{Configure, Sharing, Target};
+use stockhold_protocol::command::{Configure, OrderAction, Sharing, Target};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, StockId};
 
@@ -64,6 +64,60 @@ fn cart(rng: &mut Rng, longest_ms: u64) -> Cart {
     }
 }
 
+/// A placement: mostly of few units, so that the same order can be placed again.
+fn placement(rng: &mut Rng, longest_ms: u64) -> Cart {
+    let mut cart = Cart { best_effort: false, ..cart(rng, longest_ms) };
+    let order = rng.small(0..ORDERS);
+    (cart.order, cart.owner) = (Some(order), if order.is_multiple_of(3) { 7 } else { cart.owner });
+    if rng.chance(500) {
+        cart.lines = vec![(rng.small(0..SKUS), rng.signed(1..3) * 2)];
+    }
+    cart
+}
+
+/// An event of an order. The model adapts most of its lines to those of the order.
+fn order_event(rng: &mut Rng, longest_ms: u64) -> OrderStep {
+    use OrderAction::{Cancel, Compensate, Confirm, Edit, Extend, Invoice, Refund, Ship, Unship};
+    let action =
+        match rng.weighted(&[(4, 0), (2, 1), (5, 2), (12, 3), (8, 4), (10, 5), (5, 6), (6, 7), (6, 8)]) {
+            0 => Confirm,
+            1 => Extend,
+            2 => Cancel,
+            3 => Ship,
+            4 => Invoice,
+            5 => Refund,
+            6 => Compensate,
+            7 => Edit,
+            _ => Unship,
+        };
+    let order = rng.small(0..ORDERS);
+    let has_no_document = matches!(action, Confirm | Extend | Compensate | Edit);
+    let document = (rng.chance(500) && !has_no_document).then(|| rng.small(0..4));
+    let is_whole = matches!(action, Confirm | Extend)
+        || action == Cancel && rng.chance(500)
+        || action == Unship && document.is_some() && rng.chance(500);
+    let count = if is_whole { 0 } else { rng.within(1..4) };
+    let adds = action == Compensate && rng.chance(500);
+    let line = |rng: &mut Rng| {
+        let (sku, stock) = (known(rng, SKUS, 15), rng.chance(500).then(|| known(rng, STOCKS, 20)));
+        let stock = if adds && !rng.chance(100) { Some(order % STOCKS) } else { stock };
+        let halves = rng.signed(1..12);
+        let halves = if adds { -halves } else { halves - i64::from(action == Edit) };
+        (sku, stock, halves, action == Refund && rng.chance(600))
+    };
+    let lines = (0..count).map(|_| line(rng)).collect();
+    let has_source = matches!(action, Ship | Unship) || action == Refund && rng.chance(500);
+    OrderStep {
+        order,
+        action,
+        document,
+        source: has_source.then(|| known(rng, SOURCES, 15)),
+        lines,
+        forced: matches!(action, Ship | Compensate) && rng.chance(250),
+        ttl_ms: (action == Extend).then(|| ttl(rng, longest_ms).unwrap_or(60_000)),
+    }
+}
+
 fn refund_kind(rng: &mut Rng) -> RefundKind {
     match rng.below(3) {
         0 => RefundKind::Unshipped,
@@ -90,7 +144,21 @@ fn setting(rng: &mut Rng) -> Setting {
 /// A step of a shopper: a cart, or a command on a reservation.
 fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
     let pick = usize::try_from(rng.below(64)).unwrap_or(0);
-    match rng.weighted(&[(38, 0), (8, 1), (9, 2), (8, 3), (4, 4), (9, 5), (5, 6), (6, 7), (5, 8), (5, 9)]) {
+    match rng.weighted(&[
+        (38, 0),
+        (8, 1),
+        (9, 2),
+        (8, 3),
+        (4, 4),
+        (9, 5),
+        (5, 6),
+        (6, 7),
+        (5, 8),
+        (5, 9),
+        (14, 10),
+        (4, 11),
+        (26, 12),
+    ]) {
         0 => Step::Reserve(cart(rng, longest_ms)),
         1 => Step::Replace(pick, cart(rng, longest_ms)),
         2 => Step::Confirm(pick),
@@ -104,6 +172,9 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
         8 => Step::Unship(pick, known(rng, SOURCES, 15), wanted(rng)),
         9 => Step::Amend(pick, wanted(rng)),
         6 => Step::Sell(target(rng), known(rng, SOURCES, 15), wanted(rng), rng.chance(300)),
+        10 => Step::Place(placement(rng, longest_ms)),
+        11 => Step::PlaceFailed(pick, rng.small(0..ORDERS)),
+        12 => Step::Event(order_event(rng, longest_ms)),
         _ => {
             let parts = rng.within(1..4);
             let part = |rng: &mut Rng| (rng.small(0..SKUS), rng.signed(1..7), refund_kind(rng));

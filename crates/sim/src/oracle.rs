@@ -55,6 +55,8 @@ pub(crate) struct Oracle {
     applied_ops: Vec<AppliedOp>,
     /// The op that recorded the outcome of an id.
     decided: BTreeMap<CommandId, u64>,
+    /// Outcomes of placements that were reported as failed before they were decided.
+    failed: BTreeMap<CommandId, Outcome>,
     /// Ops up to this one belong to earlier processes.
     past_op: u64,
 }
@@ -71,6 +73,7 @@ impl Oracle {
             batches: Vec::new(),
             applied_ops: Vec::new(),
             decided: BTreeMap::new(),
+            failed: BTreeMap::new(),
             past_op: 0,
         }
     }
@@ -180,8 +183,7 @@ impl Oracle {
         (id, step, named): (CommandId, &Step, CommandId),
         outcome: &Outcome,
     ) -> CheckResult {
-        let is_grant = matches!(step, Step::Reserve(_) | Step::Replace(..) | Step::Confirm(_));
-        let before = is_grant.then(|| self.model.at_time(proposed_ms));
+        let before = step.is_grant().then(|| self.model.at_time(proposed_ms));
         let expected = self.model.answer(proposed_ms, id, step, named);
         let op = expected.op.max(self.model.op());
         ensure!(
@@ -191,6 +193,9 @@ impl Oracle {
         if outcome.recorded && !outcome.replayed {
             let twice = self.decided.insert(id, op);
             ensure!(twice.is_none(), "id {id} was decided by op {twice:?} and by op {op} again");
+        }
+        if let Some(failed) = self.model.failed_placement(named).filter(|failed| failed.op == outcome.op) {
+            self.failed.insert(named, failed);
         }
         if let Some(before) = before.filter(|_| outcome.code.is_success() && !outcome.replayed) {
             for sku in 0..SKUS {
@@ -254,8 +259,11 @@ impl Oracle {
         Ok(())
     }
 
-    /// The outcome that the log recorded for an id, if this record caused it.
+    /// The outcome that the log recorded for an id, if this record caused it, or a report that this placement failed.
     pub(crate) fn decided(&self, id: CommandId, record: &[u8]) -> Option<&Outcome> {
+        if let Some(failed) = self.failed.get(&id) {
+            return Some(failed);
+        }
         let op = *self.decided.get(&id)?;
         let applied_ops = self.applied_ops.get(usize::try_from(op - 1).ok()?)?;
         (applied_ops.record == record).then_some(&applied_ops.outcome)

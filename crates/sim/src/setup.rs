@@ -7,10 +7,10 @@ use stockhold::directory::{Directory, EpochReason, FormatOptions};
 use stockhold::snapshot::LogPoint;
 use stockhold::storage::recording::RecordingStorage;
 use stockhold_model::{
-    CHANNELS, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock, has_decimals, sku_name,
+    CHANNELS, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock, sku_definition,
     source_definition, stock_name, with_command,
 };
-use stockhold_protocol::command::{SkuDefinition, StockDefinition};
+use stockhold_protocol::command::StockDefinition;
 use stockhold_protocol::frame::{self, FrameKind, Header};
 use stockhold_protocol::handshake::Hello;
 use stockhold_protocol::{Command, CommandId, Envelope};
@@ -140,10 +140,7 @@ impl World {
             .map(|source| (source, Command::DefineSource(Box::new(source_definition(source, true)))));
         let stocks = (0..STOCKS)
             .map(|stock| (stock, Command::DefineStock(StockDefinition { name: stock_name(stock) })));
-        let skus = (0..SKUS).map(|sku| {
-            let (decimals, name) = (has_decimals(sku), sku_name(sku));
-            (sku, Command::DefineSku(SkuDefinition { sku: name, decimals, ..SkuDefinition::default() }))
-        });
+        let skus = (0..SKUS).map(|sku| (sku, Command::DefineSku(sku_definition(sku))));
         let channels = (0..CHANNELS)
             .map(|channel| (channel, Command::Channel(channel_assignment(channel, first_stock(channel)))));
         for (request, (number, command)) in (1..).zip(sources.chain(stocks).chain(skus).chain(channels)) {

@@ -75,3 +75,27 @@ fn a_machine_that_keeps_the_horizon_is_caught() {
         machine::Mutant::KeepsTheHorizon,
     );
 }
+
+#[test]
+fn a_machine_that_repeats_documents_is_caught() {
+    // Proves that documents are sent again under other ids.
+    assert_machine_mutant_is_caught("executes a document twice", machine::Mutant::RepeatsDocuments);
+}
+
+#[test]
+fn a_machine_that_unships_without_a_promise_is_caught() {
+    // Proves that shipments are reversed.
+    assert_machine_mutant_is_caught("unships without a promise", machine::Mutant::UnshipsWithoutPromise);
+}
+
+#[test]
+fn a_machine_that_refunds_beyond_the_totals_is_caught() {
+    // Proves that credit memos ask for more than their orders have.
+    assert_machine_mutant_is_caught("refunds beyond the totals", machine::Mutant::RefundsBeyondTotals);
+}
+
+#[test]
+fn a_machine_that_places_after_a_failure_is_caught() {
+    // Proves that a report of a failed placement overtakes it.
+    assert_machine_mutant_is_caught("places what has failed", machine::Mutant::PlacesAfterFailure);
+}

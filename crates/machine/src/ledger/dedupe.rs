@@ -25,7 +25,10 @@ impl State {
             return Some(self.answer_of_kept_grant(op, id, fingerprint).unwrap_or_else(too_old));
         }
         match self.find_outcome(id) {
-            Some(KnownOutcome::Row(row)) if row.has_fingerprint(fingerprint) => {
+            // A placement that was reported as failed before it was decided is recognized by its id alone.
+            Some(KnownOutcome::Row(row))
+                if row.has_fingerprint(fingerprint) || row.code() == Code::PlaceFailed.number() =>
+            {
                 return Some(self.recorded_outcome(number, row));
             }
             // Only the bits that a row stores are compared, because a row can replace the grant at any

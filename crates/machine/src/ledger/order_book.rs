@@ -31,8 +31,10 @@ pub(crate) struct OrderBook {
     due: DueList,
     /// The op time, in milliseconds, before which no settled order ends.
     pub(crate) upkeep_ms: u64,
-    /// While a snapshot is loaded: the orders with further lines, by the op that made them.
-    pub(crate) with_further_lines: BTreeMap<u64, u32>,
+    /// The key of the order that was made last by this process.
+    pub(crate) last_key: u64,
+    /// While a snapshot is loaded: the orders with further parts, by their keys.
+    pub(crate) with_further_parts: BTreeMap<u64, u32>,
 }
 
 impl OrderBook {
@@ -48,7 +50,8 @@ impl OrderBook {
             lapses: BTreeMap::new(),
             due: DueList::new(),
             upkeep_ms: u64::MAX,
-            with_further_lines: BTreeMap::new(),
+            last_key: 0,
+            with_further_parts: BTreeMap::new(),
         }
     }
 

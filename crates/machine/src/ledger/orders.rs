@@ -4,7 +4,10 @@
 //! The totals of an order contain what was confirmed. Units of a hold that was never confirmed are read from the
 //! reservation as long as its record is kept, so a hold lapses without a change of its order.
 
-use crate::ledger::record::{NoteKind, OrderLine, OrderRow, Record, ReservationRow, Stage, Total, Totals};
+use crate::ledger::record::{
+    Booking, EventHead, Events, NoteKind, OrderLine, OrderRow, OrderSums, Record, ReservationRow, Stage,
+    Total, Totals,
+};
 use crate::ledger::state::State;
 use crate::table::NO_SLOT;
 use std::collections::BTreeMap;
@@ -93,19 +96,54 @@ impl State {
             .filter(|(_, row)| row.ends_at_s() == 0 || row.ends_at_s() > self.now_s())
     }
 
-    /// The lines of an order: the units that were confirmed.
-    pub(crate) fn order_lines_of(&self, order: u32) -> impl Iterator<Item = &OrderLine> {
+    /// The bytes of the events of an order. `out` is overwritten.
+    pub(crate) fn order_events(&self, order: u32, out: &mut Vec<u8>) {
         let row = self.orders.get(order);
-        let at = |slot: u32| (slot != NO_SLOT).then(|| self.order_lines.get(slot));
-        let further = std::iter::successors(at(row.more), move |line| at(line.next));
-        row.first().into_iter().chain(further.map(|line| &line.line))
+        out.clear();
+        out.extend_from_slice(row.first_part());
+        let mut next = row.more;
+        while next != NO_SLOT {
+            let part = self.order_parts.get(next);
+            out.extend_from_slice(part.bytes());
+            next = part.next;
+        }
+    }
+
+    /// Visits the stored events of an order. Returns their number.
+    pub(crate) fn visit_events(&self, order: u32, mut visit: impl FnMut(&EventHead<'_>, &[Booking])) -> u32 {
+        let (mut bytes, mut lines, mut bookings) = (Vec::new(), Vec::new(), Vec::new());
+        self.order_events(order, &mut bytes);
+        let mut events = Events::new(self.orders.get(order).key, &bytes);
+        let mut number: u32 = 0;
+        loop {
+            bookings.clear();
+            match events.next_event(&mut lines, |booking| bookings.push(booking)) {
+                Ok(Some(head)) => visit(&head, &bookings),
+                Ok(None) | Err(_) => return number,
+            }
+            number = number.saturating_add(1);
+        }
+    }
+
+    /// Sums the events of an order.
+    pub(crate) fn sum_order(&self, order: u32, bytes: &mut Vec<u8>, sums: &mut OrderSums) {
+        self.order_events(order, bytes);
+        let summed = sums.sum(self.orders.get(order).key, bytes);
+        assert!(summed.is_ok(), "this program wrote the events, or checked them when they were loaded");
+    }
+
+    /// The lines of an order: the units that were confirmed.
+    pub(crate) fn order_lines_of(&self, order: u32) -> Vec<OrderLine> {
+        let (mut bytes, mut sums) = (Vec::new(), OrderSums::default());
+        self.sum_order(order, &mut bytes, &mut sums);
+        sums.lines
     }
 
     /// How many lines an order has, those of its holds included.
     pub(crate) fn count_order_lines(&self, order: u32) -> usize {
         let held = self.reservations_of_order(order).filter(|(_, row)| is_hold(row));
         let held = held.map(|(_, row)| usize::from(row.grant().lines)).fold(0, usize::saturating_add);
-        held.saturating_add(self.order_lines_of(order).count())
+        held.saturating_add(self.order_lines_of(order).len())
     }
 
     /// The units of an order by stock and SKU, those of its holds included.
@@ -134,14 +172,14 @@ impl State {
         row.stage() == Stage::Held && Deadline(row.deadline_s).has_passed(self.hold_time())
     }
 
-    /// The sum of the hashes of an order and its further lines.
+    /// The sum of the hashes of an order and the further parts of its events.
     pub(crate) fn order_hash(&mut self, order: u32) -> u64 {
         let row = self.orders.get(order);
         let (mut sum, mut next) = (row.hash(&mut self.scratch), row.more);
         while next != NO_SLOT {
-            let line = self.order_lines.get(next);
-            sum = sum.wrapping_add(line.hash(&mut self.scratch));
-            next = line.next;
+            let part = self.order_parts.get(next);
+            sum = sum.wrapping_add(part.hash(&mut self.scratch));
+            next = part.next;
         }
         sum
     }
@@ -187,7 +225,10 @@ impl State {
                 held_until_s = held_until_s.max(row.deadline_s);
             }
         }
-        let open_lines = self.order_lines_of(order).filter(|line| line.totals.open() > 0).count();
+        let (mut bytes, mut sums) = std::mem::take(&mut self.order_scratch);
+        self.sum_order(order, &mut bytes, &mut sums);
+        let open_lines = sums.lines.iter().filter(|line| line.totals.open() > 0).count();
+        self.order_scratch = (bytes, sums);
         let row = self.orders.get_mut(order);
         row.open_lines = u32::try_from(open_lines).unwrap_or(u32::MAX);
         row.held_until_s = held_until_s;
@@ -241,9 +282,9 @@ impl State {
         }
         let row = self.orders.remove(order);
         self.order_book.remove(order, row.number());
-        let mut line = row.more;
-        while line != NO_SLOT {
-            line = self.order_lines.remove(line).next;
+        let mut part = row.more;
+        while part != NO_SLOT {
+            part = self.order_parts.remove(part).next;
         }
     }
 

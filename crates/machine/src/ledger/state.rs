@@ -9,7 +9,8 @@ use crate::ledger::cursor::GrantCursor;
 use crate::ledger::hold_time::Offsets;
 use crate::ledger::order_book::OrderBook;
 use crate::ledger::record::{
-    ItemRow, LineRow, NoteRow, OrderLineRow, OrderRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow,
+    ItemRow, LineRow, NoteRow, OrderPartRow, OrderRow, OrderSums, OutcomeRow, PositionRow, ReservationRow,
+    SettingsRow,
 };
 use crate::ledger::recount_progress::Recount;
 use crate::ledger::skus::Skus;
@@ -57,7 +58,7 @@ pub(crate) struct State {
     pub(crate) lines: Slab<LineRow>,
     pub(crate) notes: Slab<NoteRow>,
     pub(crate) orders: Slab<OrderRow>,
-    pub(crate) order_lines: Slab<OrderLineRow>,
+    pub(crate) order_parts: Slab<OrderPartRow>,
     pub(crate) order_book: OrderBook,
     pub(crate) outcomes: Generations<OutcomeRow>,
     /// The running digest of all records, except the core and the small catalog, whose hashes are added on
@@ -80,6 +81,8 @@ pub(crate) struct State {
     pub(crate) settings_in_force: SettingsInForce,
     pub(crate) changes: Changes,
     pub(crate) scratch: Vec<u8>,
+    /// Buffers for the events of an order and their sums.
+    pub(crate) order_scratch: (Vec<u8>, OrderSums),
     /// The recount of a validation in progress, which counts records just before they change.
     pub(crate) recount: Option<Box<Recount>>,
     /// A buffer for due items, kept to reuse its memory.
@@ -126,7 +129,7 @@ impl State {
             lines: Slab::new(),
             notes: Slab::new(),
             orders: Slab::new(),
-            order_lines: Slab::new(),
+            order_parts: Slab::new(),
             order_book: OrderBook::new(),
             outcomes: Generations::new(),
             digest: Digest::EMPTY,
@@ -140,6 +143,7 @@ impl State {
             settings_in_force: SettingsInForce::default(),
             changes: Changes::default(),
             scratch: Vec::new(),
+            order_scratch: (Vec::new(), OrderSums::default()),
             recount: None,
             due: Vec::new(),
             has_due: true,

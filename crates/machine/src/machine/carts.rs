@@ -4,10 +4,14 @@
 use super::Machine;
 use crate::decision::{Answer, Decision, Refusal, Ticket};
 use crate::ledger::state::State;
-use crate::moves::{CartPlan, Planned, Terms};
+use crate::moves::{CartPlan, Joining, Planned, Terms};
 use crate::verbs::{ExistingPromise, RefusalReason, Replacement, grant_answer, plan_sale};
 use stockhold_protocol::command::{PlainCart, Replace, Reserve, Sell};
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::{Deadline, Line};
+
+/// How a reservation of these commands joins its order.
+const PLACED: Joining = Joining { kind: EventKind::OrderPlaced, body: 0 };
 
 impl Machine {
     /// The fast path of [`Machine::reserve`] for a cart of one line. It uses no lists.
@@ -18,7 +22,16 @@ impl Machine {
         state.check_cart(1)?;
         let planned = plan_line(state, stock, cart.line, false, ExistingPromise::default())
             .map_err(|reason| state.line_refusal(reason, cart.line, 0))?;
-        let terms = Terms { ticket, stock, owner: cart.owner, reference: "", origin, deadline };
+        let terms = Terms {
+            ticket,
+            stock,
+            owner: cart.owner,
+            reference: "",
+            source: None,
+            joining: PLACED,
+            origin,
+            deadline,
+        };
         if planned.backordered > 0 {
             // The answer has a detail that the record of a single line cannot store.
             self.cart.planned.clear();
@@ -34,9 +47,10 @@ impl Machine {
         let (stock, deadline) = self.state.terms_of(reserve.target, reserve.ttl_ms, origin)?;
         let requested = self.merge(reserve)?;
         self.state.check_reference(reserve.reference, reserve.owner, self.cart.requested.len())?;
-        plan_cart(&mut self.state, &mut self.cart, stock, reserve.best_effort, None)?;
+        plan_cart(&mut self.state, &mut self.cart, stock, reserve.best_effort, &[])?;
+        let (owner, reference) = (reserve.owner, reserve.reference);
         let terms =
-            Terms { ticket, stock, owner: reserve.owner, reference: reserve.reference, origin, deadline };
+            Terms { ticket, stock, owner, reference, source: None, joining: PLACED, origin, deadline };
         Ok(self.grant(&terms, requested, reserve.best_effort))
     }
 
@@ -53,10 +67,19 @@ impl Machine {
             Replacement::OfHold { slot, stock, origin, deadline } => {
                 let requested = self.merge(new)?;
                 self.state.check_reference(new.reference, new.owner, self.cart.requested.len())?;
-                plan_cart(&mut self.state, &mut self.cart, stock, new.best_effort, Some(slot))?;
+                plan_cart(&mut self.state, &mut self.cart, stock, new.best_effort, &[slot])?;
                 self.end_replaced(slot);
-                let terms =
-                    Terms { ticket, stock, owner: new.owner, reference: new.reference, origin, deadline };
+                let (owner, reference) = (new.owner, new.reference);
+                let terms = Terms {
+                    ticket,
+                    stock,
+                    owner,
+                    reference,
+                    source: None,
+                    joining: PLACED,
+                    origin,
+                    deadline,
+                };
                 Ok(self.grant(&terms, requested, true))
             }
         }
@@ -69,7 +92,7 @@ impl Machine {
         if sell.forced {
             plan_forced(&mut self.state, &mut self.cart, stock)?;
         } else {
-            plan_cart(&mut self.state, &mut self.cart, stock, false, None)?;
+            plan_cart(&mut self.state, &mut self.cart, stock, false, &[])?;
         }
         self.plan.clear();
         plan_sale(sell, stock, &mut self.cart, &mut self.plan);
@@ -77,13 +100,14 @@ impl Machine {
         self.state.execute(&self.plan);
         let answer = self.state.with_report(Answer::ok(0), &self.plan);
         let (owner, reference, origin) = (sell.owner, sell.reference, self.state.hold_time());
-        let terms = Terms { ticket, stock, owner, reference, origin, deadline: Deadline::NONE };
-        self.state.record_sale(&terms, &self.cart.lines, sell.source.0, &answer);
+        let (source, deadline) = (Some(sell.source.0), Deadline::NONE);
+        let terms = Terms { ticket, stock, owner, reference, source, joining: PLACED, origin, deadline };
+        self.state.record_sale(&terms, &self.cart.lines, &answer);
         Ok(answer)
     }
 
     /// Sums the cart's lines by SKU. Returns the total requested quantity in ten-thousandths.
-    fn merge(&mut self, reserve: &Reserve<'_>) -> Result<i64, Refusal> {
+    pub(super) fn merge(&mut self, reserve: &Reserve<'_>) -> Result<i64, Refusal> {
         self.state.check_cart(reserve.lines.len())?;
         let requested = &mut self.cart.requested;
         reserve.lines.merge_into(requested);
@@ -91,14 +115,14 @@ impl Machine {
     }
 
     /// Creates the planned reservation. `lists` tells whether the answer lists the granted lines.
-    fn grant(&mut self, terms: &Terms<'_>, requested: i64, lists: bool) -> Answer {
+    pub(super) fn grant(&mut self, terms: &Terms<'_>, requested: i64, lists: bool) -> Answer {
         let answer = grant_answer(&self.cart, terms.deadline, requested, lists);
         self.state.grant(terms, &mut self.cart, &answer);
         answer
     }
 
     /// Closes the reservation that a new one replaces.
-    fn end_replaced(&mut self, slot: u32) {
+    pub(super) fn end_replaced(&mut self, slot: u32) {
         self.plan.clear();
         self.state.plan_replaced(slot, &mut self.plan);
         self.state.execute(&self.plan);
@@ -121,18 +145,17 @@ fn plan_line(
     planned.map_err(|code| RefusalReason { code, at: Some(at) })
 }
 
-/// Plans every merged line of the cart in a stock. The units of a replaced hold count as already promised.
-fn plan_cart(
+/// Plans every merged line of the cart in a stock. The units of replaced holds count as already promised.
+pub(super) fn plan_cart(
     state: &mut State,
     cart: &mut CartPlan,
     stock: u32,
     best_effort: bool,
-    replaced: Option<u32>,
+    replaced: &[u32],
 ) -> Result<(), Refusal> {
     cart.planned.clear();
     for (index, line) in cart.requested.iter().enumerate() {
-        let existing =
-            replaced.map_or(ExistingPromise::default(), |slot| state.existing_promise(slot, line.sku.0));
+        let existing = state.existing_promises(replaced, line.sku.0);
         match plan_line(state, stock, *line, best_effort, existing) {
             Ok(planned) => cart.planned.push(planned),
             Err(reason) => return Err(state.line_refusal(reason, *line, index)),
@@ -142,7 +165,7 @@ fn plan_cart(
 }
 
 /// Plans a forced sale. The goods have left, so only SKUs whose quantity cannot be recorded are refused.
-fn plan_forced(state: &mut State, cart: &mut CartPlan, stock: u32) -> Result<(), Refusal> {
+pub(super) fn plan_forced(state: &mut State, cart: &mut CartPlan, stock: u32) -> Result<(), Refusal> {
     cart.planned.clear();
     for (index, line) in cart.requested.iter().enumerate() {
         if let Err(code) = state.entry_to_sell(line.sku.0) {

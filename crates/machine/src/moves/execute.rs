@@ -3,11 +3,12 @@
 
 use super::plan::{Account, LineCount, Movement, Plan, Planned, Report, ReservationChange};
 use crate::decision::Answer;
-use crate::ledger::record::{ItemRow, LineState, NO_QUOTA, PositionRow, Record, Stage};
+use crate::ledger::record::{ItemRow, LineState, NO_QUOTA, PositionRow, Record, Shipment, Stage};
 use crate::ledger::state::{At, State};
 use crate::refusal::quantity;
 use crate::stock::sharing::Supply;
 use crate::table::NO_SLOT;
+use std::collections::BTreeSet;
 use stockhold_protocol::{Deadline, Detail};
 
 /// A line is encoded with its quota number and a flag in one u32, so the number has 31 bits.
@@ -16,8 +17,8 @@ const QUOTA_NUMBER_MAX: u32 = u32::MAX >> 1;
 impl State {
     /// Applies the complete plan.
     pub(crate) fn execute(&mut self, plan: &Plan) {
-        let order = plan.reservation.and_then(|change| self.order_of(change.slot));
-        if let Some(change) = &plan.reservation {
+        let order = plan.order.or_else(|| plan.reservation.and_then(|change| self.order_of(change.slot)));
+        for change in plan.changes() {
             self.remove_from_digest(change.slot);
         }
         if let Some(order) = order {
@@ -26,18 +27,28 @@ impl State {
         for movement in &plan.movements {
             self.move_units(movement);
         }
-        if let Some(change) = &plan.reservation {
-            if !plan.shipments.is_empty() {
-                self.set_shipments(change.slot, &plan.shipments);
-            }
-            self.change_record(change, &plan.lines);
-            if let Some(order) = order {
-                for booking in &plan.bookings {
-                    self.book(order, change.stock, *booking);
-                }
-                self.end_order_change(order);
-            }
+        for other in &plan.others {
+            self.change_reservation(&other.change, &other.lines, &other.shipments);
         }
+        if let Some(change) = &plan.reservation {
+            self.change_reservation(change, &plan.lines, &plan.shipments);
+        }
+        if let Some(order) = order {
+            self.append_planned_event(order, plan);
+            self.end_order_change(order);
+        }
+    }
+
+    fn change_reservation(
+        &mut self,
+        change: &ReservationChange,
+        lines: &[LineState],
+        shipments: &[Shipment],
+    ) {
+        if !shipments.is_empty() {
+            self.set_shipments(change.slot, shipments);
+        }
+        self.change_record(change, lines);
     }
 
     /// Adds the report of an executed plan to its answer.
@@ -46,7 +57,9 @@ impl State {
         match plan.report {
             Report::Nothing => answer,
             Report::Shortfall => {
-                let sum = goods.fold(0, |sum: i64, one| sum.saturating_add(self.shortfall_of(one.sku)));
+                let skus: BTreeSet<u32> = goods.map(|one| one.sku).collect();
+                let sum =
+                    skus.into_iter().fold(0, |sum: i64, sku| sum.saturating_add(self.shortfall_of(sku)));
                 answer.with(Detail::Shortfall(quantity(sum)))
             }
             Report::Item => {

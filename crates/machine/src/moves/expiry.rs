@@ -5,6 +5,7 @@
 //! past its window is treated as unknown before it is erased.
 
 use crate::ledger::state::{At, State};
+use stockhold_protocol::command::EventLine;
 use stockhold_protocol::{Code, Line, ReservationId, Timestamp};
 
 /// The most clusters that one op settles.
@@ -72,6 +73,21 @@ impl State {
             if let Some(at) = at {
                 self.settle(at.cluster);
             }
+        }
+    }
+
+    /// Ends the due holds of the SKUs of these lines in their stocks, or in all stocks of an order.
+    pub(crate) fn settle_lines_of_order(&mut self, order: u32, lines: &[EventLine]) {
+        let stocks: Vec<u32> = self.order_lines_of(order).iter().map(|line| line.stock).collect();
+        let mut clusters: Vec<u32> = Vec::new();
+        for line in lines.iter().filter(|line| self.has_sku(line.sku.0)) {
+            let named = line.stock.map(|stock| stock.0).filter(|stock| self.catalog.has_stock(*stock));
+            let all = stocks.iter().copied().filter(|_| line.stock.is_none());
+            let places = named.into_iter().chain(all).filter_map(|stock| self.find(line.sku.0, stock));
+            clusters.extend(places.map(|at| at.cluster));
+        }
+        for cluster in clusters {
+            self.settle(cluster);
         }
     }
 

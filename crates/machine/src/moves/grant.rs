@@ -7,7 +7,17 @@ use super::plan::{CartPlan, Planned};
 use crate::decision::{Answer, Ticket};
 use crate::ledger::record::{Grant, LineState, ReservationRow, Stage};
 use crate::ledger::state::State;
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::{Deadline, Timestamp};
+
+/// How the units of a new reservation are booked in its order.
+#[derive(Clone, Copy)]
+pub(crate) struct Joining {
+    /// The event: a placement, or a compensation that adds units.
+    pub(crate) kind: EventKind,
+    /// The hash of a placement's command; 0 = none.
+    pub(crate) body: u32,
+}
 
 /// The terms of a new reservation besides its lines.
 pub(crate) struct Terms<'a> {
@@ -15,6 +25,9 @@ pub(crate) struct Terms<'a> {
     pub(crate) stock: u32,
     pub(crate) owner: u64,
     pub(crate) reference: &'a str,
+    /// The source that a sale has taken its units from.
+    pub(crate) source: Option<u32>,
+    pub(crate) joining: Joining,
     pub(crate) origin: Timestamp,
     pub(crate) deadline: Deadline,
 }
@@ -44,17 +57,11 @@ impl State {
     }
 
     /// Records a point-of-sale sale. Its goods have left the source, so it has no promise.
-    pub(crate) fn record_sale(
-        &mut self,
-        terms: &Terms<'_>,
-        lines: &[LineState],
-        source: u32,
-        answer: &Answer,
-    ) {
+    pub(crate) fn record_sale(&mut self, terms: &Terms<'_>, lines: &[LineState], answer: &Answer) {
         let mut row = self.new_row(terms, lines.len(), false);
         row.set_stage(Stage::Shipped);
         row.erase_at_s = self.erase_at(self.hold_time());
-        let slot = self.add_reservation(row, lines, terms.reference, answer, Some(source));
+        let slot = self.add_reservation(row, lines, terms.reference, answer, terms.source);
         if !terms.reference.is_empty() {
             self.join_order(slot, terms, lines);
         }

@@ -174,10 +174,11 @@ impl State {
     /// Other sources of the stock that could supply the same units without raising a shortfall, by priority.
     fn alternatives(&self, movements: &[Movement], violation: Movement, stock: u32) -> Vec<SourceId> {
         let Account::Goods { source, cause, in_stock } = violation.account else { return Vec::new() };
-        let units = 0_i64.saturating_sub(violation.units);
         let mut found = Vec::new();
         let mut candidate: Vec<Movement> =
             movements.iter().filter(|one| one.sku == violation.sku).copied().collect();
+        let goods = candidate.iter().filter(|one| matches!(one.account, Account::Goods { .. }));
+        let units = goods.fold(0, |sum: i64, one| sum.saturating_sub(one.units));
         for link in self.catalog.links_of(stock) {
             let on_hand = self.item(violation.sku, link.source).map(|slot| self.items.get(slot).on_hand);
             if link.source == source || on_hand.is_none_or(|on_hand| on_hand < units) {

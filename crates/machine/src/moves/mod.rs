@@ -16,5 +16,5 @@ mod plan;
 mod structure;
 
 pub(crate) use define::{Definition, mode_of};
-pub(crate) use grant::Terms;
+pub(crate) use grant::{Joining, Terms};
 pub(crate) use plan::{CartPlan, Cause, Ending, Plan, Planned, Report};

@@ -1,11 +1,16 @@
-//! The totals of orders. They follow from what the executor does with the lines of reservations, so no command changes
-//! them itself.
+//! The events of orders. What they book follows from what the executor does with the lines of reservations, so no command
+//! changes a total itself.
 
-use super::grant::Terms;
-use super::plan::Booking;
-use crate::ledger::record::{LineState, OrderLine, OrderLineRow, OrderRow, Total, Totals};
+use super::grant::{Joining, Terms};
+use super::plan::Plan;
+use crate::decision::Refusal;
+use crate::ledger::record::{
+    Booking, EVENT_BYTES_MAX, EventHead, LineState, OrderPartRow, OrderRow, Total, event_bytes_max, order_key,
+};
 use crate::ledger::state::State;
 use crate::table::NO_SLOT;
+use stockhold_protocol::Code;
+use stockhold_protocol::event::EventKind;
 
 /// The most settled orders that one op looks at.
 const ENDED_PER_OP: u32 = 4;
@@ -23,20 +28,104 @@ impl State {
         };
         self.link_to_order(reservation, order);
         if self.reservations.get(reservation).deadline_s == 0 {
-            for line in lines {
-                self.book(
-                    order,
-                    terms.stock,
-                    Booking { sku: line.sku, total: Total::Ordered, units: line.granted },
-                );
-                self.book(
-                    order,
-                    terms.stock,
-                    Booking { sku: line.sku, total: Total::Shipped, units: line.shipped },
-                );
+            let booked = |line: &LineState, total, units| Booking {
+                stock: terms.stock,
+                sku: line.sku,
+                total,
+                units,
+                source: None,
+            };
+            let Joining { kind, body } = terms.joining;
+            let is_compensation = kind == EventKind::ManualCompensation;
+            let total = if is_compensation { Total::Compensated } else { Total::Ordered };
+            let ordered = lines.iter().map(|line| booked(line, total, line.granted));
+            self.append_event(order, &EventHead { body, ..self.event_head(kind) }, ordered);
+            if let Some(source) = terms.source {
+                let shipped = lines.iter().map(|line| Booking {
+                    source: line.counts.then_some(source),
+                    ..booked(line, Total::Shipped, line.shipped)
+                });
+                self.append_event(order, &self.event_head(EventKind::ShipmentCreated), shipped);
             }
         }
         self.end_order_change(order);
+    }
+
+    /// An event of the current op without a document.
+    fn event_head(&self, kind: EventKind) -> EventHead<'static> {
+        EventHead {
+            kind,
+            code: Code::Ok,
+            op: self.core.op,
+            time_ms: self.core.time.0,
+            actor: self.actor,
+            document: "",
+            body: 0,
+        }
+    }
+
+    /// Refuses a plan whose event would be beyond the limit of its order's events.
+    pub(crate) fn check_event(&self, plan: &Plan) -> Result<(), Refusal> {
+        let order = plan.order.or_else(|| plan.reservation.and_then(|change| self.order_of(change.slot)));
+        order.map_or(Ok(()), |order| self.check_event_room(order, plan.bookings.len(), EVENT_BYTES_MAX))
+    }
+
+    /// Whether an order has room for an event with so many bookings, up to a number of bytes.
+    pub(crate) fn check_event_room(&self, order: u32, bookings: usize, most: usize) -> Result<(), Refusal> {
+        let used = usize::try_from(self.orders.get(order).event_bytes).unwrap_or(usize::MAX);
+        if used.saturating_add(event_bytes_max(bookings)) > most {
+            return Err(Refusal::limit("order_event_bytes_max", most));
+        }
+        Ok(())
+    }
+
+    /// Appends the event of a plan to its order, if the plan changes totals or names a document.
+    pub(super) fn append_planned_event(&mut self, order: u32, plan: &Plan) {
+        let event = &plan.event;
+        let is_kept = self.orders.get(order).is_kept();
+        if plan.bookings.is_empty() && (event.document.is_empty() || !is_kept) {
+            return;
+        }
+        let (code, document, body) = (event.code, event.document.as_str(), event.body);
+        let head = EventHead { code, document, body, ..self.event_head(event.kind) };
+        self.append_event(order, &head, plan.bookings.iter().copied());
+    }
+
+    /// Appends an event to an order, whose change has begun.
+    fn append_event(&mut self, order: u32, head: &EventHead<'_>, bookings: impl Iterator<Item = Booking>) {
+        let (mut bytes, mut sums) = std::mem::take(&mut self.order_scratch);
+        self.sum_order(order, &mut bytes, &mut sums);
+        bytes.clear();
+        let key = self.orders.get(order).key;
+        sums.put_event(key, head, bookings, &mut bytes);
+        self.append_order_bytes(order, &bytes);
+        self.order_scratch = (bytes, sums);
+    }
+
+    fn append_order_bytes(&mut self, order: u32, bytes: &[u8]) {
+        let row = self.orders.get_mut(order);
+        let (key, mut rest) = (row.key, row.append(bytes));
+        if rest.is_empty() {
+            return;
+        }
+        let (mut last, mut next, mut parts) = (NO_SLOT, row.more, 0);
+        while next != NO_SLOT {
+            (last, next) = (next, self.order_parts.get(next).next);
+            parts = u16::saturating_add(parts, 1);
+        }
+        if last != NO_SLOT {
+            rest = self.order_parts.get_mut(last).append(rest);
+        }
+        while !rest.is_empty() {
+            let mut part = OrderPartRow::new(key, parts);
+            rest = part.append(rest);
+            let slot = self.order_parts.insert(part);
+            match last {
+                NO_SLOT => self.orders.get_mut(order).more = slot,
+                last => self.order_parts.get_mut(last).next = slot,
+            }
+            (last, parts) = (slot, parts.saturating_add(1));
+        }
     }
 
     /// A new order, which is not counted yet. At the limit, the oldest settled order ends.
@@ -46,46 +135,12 @@ impl State {
             assert!(oldest != NO_SLOT, "the command was checked against the limit of orders");
             self.erase_order(oldest);
         }
-        let row = OrderRow::new(terms.ticket.op, terms.owner, terms.reference.as_bytes());
+        let key = order_key(terms.ticket.op).max(self.order_book.last_key.saturating_add(1));
+        self.order_book.last_key = key;
+        let row = OrderRow::new(key, terms.owner, terms.reference.as_bytes());
         let order = self.orders.insert(row);
         self.order_book.insert(order, &self.orders);
         order
-    }
-
-    /// Adds units to a total of an order, whose change has begun.
-    pub(super) fn book(&mut self, order: u32, stock: u32, booking: Booking) {
-        if booking.units == 0 {
-            return;
-        }
-        let line = self.order_line_mut(order, stock, booking.sku);
-        line.totals.add(booking.total, booking.units);
-    }
-
-    fn order_line_mut(&mut self, order: u32, stock: u32, sku: u32) -> &mut OrderLine {
-        let new = OrderLine { stock, sku, totals: Totals::default() };
-        let row = self.orders.get_mut(order);
-        if !row.is_kept() {
-            row.set_first(new);
-        }
-        let (op, mut next) = (row.op, row.more);
-        let is_first = row.first().is_some_and(|first| (first.stock, first.sku) == (stock, sku));
-        if !is_first {
-            while next != NO_SLOT {
-                let further = self.order_lines.get(next);
-                if (further.line.stock, further.line.sku) == (stock, sku) {
-                    return &mut self.order_lines.get_mut(next).line;
-                }
-                next = further.next;
-            }
-            let next = self.orders.get(order).more;
-            let slot = self.order_lines.insert(OrderLineRow { order: op, next, line: new });
-            self.orders.get_mut(order).more = slot;
-            return &mut self.order_lines.get_mut(slot).line;
-        }
-        match self.orders.get_mut(order).first_mut() {
-            Some(first) => first,
-            None => unreachable!("a kept order has a first line"),
-        }
     }
 
     /// Ends settled orders whose retention has passed: at most a few per op, so that a million of them cause no pause. It

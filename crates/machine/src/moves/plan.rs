@@ -4,10 +4,11 @@
 //! The state does not change while a plan is built. The methods of [`Plan`] keep the lines of the reservation
 //! consistent with the movements. The guard decides whether a plan is allowed.
 
-use crate::ledger::record::{LineState, ReservationRow, Shipment, Stage, Total};
+use crate::ledger::record::{Booking, LineState, ReservationRow, Shipment, Stage, Total};
 use crate::ledger::state::At;
 use crate::table::NO_SLOT;
-use stockhold_protocol::{Line, Lines};
+use stockhold_protocol::event::EventKind;
+use stockhold_protocol::{Code, Line, Lines};
 
 /// The grant that is planned for one line of a cart.
 #[derive(Clone, Copy, Debug)]
@@ -115,14 +116,6 @@ impl ReservationChange {
     }
 }
 
-/// Units that are added to a total of the reservation's order, or removed from it if negative.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Booking {
-    pub(crate) sku: u32,
-    pub(crate) total: Total,
-    pub(crate) units: i64,
-}
-
 /// Why the promise of open units ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -130,6 +123,10 @@ pub(crate) enum Ending {
     Renewed,
     /// They are counted in this total of the order.
     Counted(Total),
+    /// They are counted in this total, and leave this source.
+    CountedAt(Total, u32),
+    /// A compensation takes them from the order.
+    Compensated,
 }
 
 /// What the answer reports about the state after the plan.
@@ -143,6 +140,31 @@ pub(crate) enum Report {
     Item,
 }
 
+/// A reservation that a plan changes, with its lines and shipments after the plan.
+#[derive(Debug)]
+pub(crate) struct ChangedReservation {
+    pub(crate) change: ReservationChange,
+    pub(crate) lines: Vec<LineState>,
+    pub(crate) shipments: Vec<Shipment>,
+}
+
+/// How the event of an order is recorded.
+#[derive(Debug)]
+pub(crate) struct PlannedEvent {
+    pub(crate) kind: EventKind,
+    pub(crate) code: Code,
+    /// Its document; empty = none.
+    pub(crate) document: String,
+    /// A hash of the command that names the document.
+    pub(crate) body: u32,
+}
+
+impl Default for PlannedEvent {
+    fn default() -> Self {
+        Self { kind: EventKind::OrderEdited, code: Code::Ok, document: String::new(), body: 0 }
+    }
+}
+
 /// See the module documentation. The buffers are reused for the next command.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
@@ -154,7 +176,12 @@ pub(crate) struct Plan {
     pub(crate) lines: Vec<LineState>,
     /// The shipments of the reservation after the plan. Empty if they do not change.
     pub(crate) shipments: Vec<Shipment>,
-    /// Changes of the totals of the reservation's order. Without an order they have no effect.
+    /// The reservations that the plan has changed before this one. A command of an order may change many.
+    pub(crate) others: Vec<ChangedReservation>,
+    /// The order that the plan changes, if it is not that of its reservation.
+    pub(crate) order: Option<u32>,
+    /// The event of the order, and what it books. Without an order they have no effect.
+    pub(crate) event: PlannedEvent,
     pub(crate) bookings: Vec<Booking>,
     /// Whether the reservation may belong to an order.
     may_have_order: bool,
@@ -172,6 +199,10 @@ impl Plan {
         self.reservation = None;
         self.lines.clear();
         self.shipments.clear();
+        self.others.clear();
+        self.order = None;
+        (self.event.code, self.event.body) = (Code::Ok, 0);
+        self.event.document.clear();
         self.bookings.clear();
         self.may_have_order = false;
         self.stock = None;
@@ -185,9 +216,10 @@ impl Plan {
     }
 
     /// Sets the reservation that the plan changes. The caller has filled `lines` with its lines.
-    pub(crate) fn begin_change(&mut self, slot: u32, row: &ReservationRow) {
+    pub(crate) fn begin_change(&mut self, kind: EventKind, slot: u32, row: &ReservationRow) {
         let (stage, deadline_s) = (row.stage(), row.deadline_s);
         self.stock = Some(row.stock);
+        self.event.kind = kind;
         self.may_have_order = row.notes != NO_SLOT;
         self.reservation = Some(ReservationChange {
             slot,
@@ -199,11 +231,29 @@ impl Plan {
         });
     }
 
+    /// The reservations that the plan changes.
+    pub(super) fn changes(&self) -> impl Iterator<Item = &ReservationChange> {
+        self.others.iter().map(|other| &other.change).chain(&self.reservation)
+    }
+
+    /// Ends the change of a reservation, so that the change of another one can begin.
+    pub(crate) fn end_change(&mut self) {
+        if let Some(change) = self.reservation.take() {
+            let (lines, shipments) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.shipments));
+            self.others.push(ChangedReservation { change, lines, shipments });
+        }
+    }
+
     fn reservation_mut(&mut self) -> &mut ReservationChange {
         let Some(change) = &mut self.reservation else {
             unreachable!("the verb began a change of a reservation before")
         };
         change
+    }
+
+    /// Whether the reservation is a hold, at the stage planned so far.
+    pub(crate) fn changes_hold(&self) -> bool {
+        self.reservation.is_some_and(|change| change.after == Stage::Held)
     }
 
     /// The index of the reservation's line with this SKU.
@@ -212,9 +262,10 @@ impl Plan {
     }
 
     /// Adds units to a total of the reservation's order.
-    pub(crate) fn book(&mut self, sku: u32, total: Total, units: i64) {
-        if self.may_have_order {
-            self.bookings.push(Booking { sku, total, units });
+    pub(crate) fn book(&mut self, sku: u32, total: Total, units: i64, source: Option<u32>) {
+        if self.may_have_order && units != 0 {
+            let stock = self.reservation_mut().stock;
+            self.bookings.push(Booking { stock, sku, total, units, source });
         }
     }
 
@@ -229,10 +280,17 @@ impl Plan {
     ) {
         let change = *self.reservation_mut();
         // The totals do not contain the units of a hold.
-        if let Ending::Counted(total) = ending
-            && change.deadline_after_s == 0
-        {
-            self.book(self.lines[at].sku, total, units);
+        if change.deadline_after_s == 0 {
+            let sku = self.lines[at].sku;
+            match ending {
+                Ending::Renewed => {}
+                Ending::Counted(total) => self.book(sku, total, units, None),
+                Ending::CountedAt(total, source) => {
+                    let source = self.lines[at].counts.then_some(source);
+                    self.book(sku, total, units, source);
+                }
+                Ending::Compensated => self.book(sku, Total::Compensated, 0_i64.saturating_sub(units), None),
+            }
         }
         let line = &mut self.lines[at];
         // A line without open units no longer counts at its deadline.
@@ -250,10 +308,10 @@ impl Plan {
     pub(crate) fn ship(&mut self, at: usize, source: u32, units: i64, promised: i64, line_index: usize) {
         let LineState { sku, quota_number, counts, .. } = self.lines[at];
         // A shipment returns nothing to the quota: sold units stay counted.
-        self.end_promise(at, promised, 0, Ending::Counted(Total::Shipped), line_index);
+        self.end_promise(at, promised, 0, Ending::CountedAt(Total::Shipped, source), line_index);
         self.lines[at].shipped = self.lines[at].shipped.saturating_add(units);
         let beyond = units.saturating_sub(promised);
-        self.book(sku, Total::Beyond, beyond);
+        self.book(sku, Total::Beyond, beyond, counts.then_some(source));
         let key = (sku, source, quota_number, counts);
         let of_line = |one: &&mut Shipment| (one.sku, one.source, one.quota_number, one.counts) == key;
         match self.shipments.iter_mut().find(of_line) {
@@ -274,7 +332,6 @@ impl Plan {
         let line = &mut self.lines[at];
         line.returned = line.returned.saturating_add(units);
         let (sku, mut left, mut goods) = (line.sku, units, 0_i64);
-        self.book(sku, Total::Returned, units);
         for is_of_source in [true, false] {
             let wanted = |one: &&mut Shipment| one.sku == sku && (one.source == source) == is_of_source;
             for shipment in self.shipments.iter_mut().filter(wanted) {
@@ -284,6 +341,7 @@ impl Plan {
                 goods = goods.saturating_add(if shipment.counts { taken } else { 0 });
             }
         }
+        self.book(sku, Total::Returned, units, (goods > 0).then_some(source));
         goods
     }
 
@@ -327,10 +385,10 @@ impl Plan {
     /// Confirms the reservation. The units of a hold become part of the totals of its order.
     pub(crate) fn confirm(&mut self) {
         if self.reservation_mut().deadline_after_s != 0 && self.may_have_order {
-            for line in &self.lines {
-                let given_back = line.granted.saturating_sub(line.open);
-                self.bookings.push(Booking { sku: line.sku, total: Total::Ordered, units: line.granted });
-                self.bookings.push(Booking { sku: line.sku, total: Total::Cancelled, units: given_back });
+            for at in 0..self.lines.len() {
+                let LineState { sku, granted, open, .. } = self.lines[at];
+                self.book(sku, Total::Ordered, granted, None);
+                self.book(sku, Total::Cancelled, granted.saturating_sub(open), None);
             }
         }
         let change = self.reservation_mut();

@@ -8,7 +8,7 @@ use crate::config::{Genesis, RULES_VERSION};
 use crate::ledger::catalog::LinkRow;
 use crate::ledger::core::Core;
 use crate::ledger::record::{
-    Content, ItemRow, LineRow, NoteRow, OrderLineRow, OrderRow, OutcomeRow, PositionRow, Record,
+    Content, ItemRow, LineRow, NoteRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, Record,
     ReservationRow, Section, SettingsRow, SkuRow, Stage, TableSection, each_table, generation_of,
     record_table,
 };

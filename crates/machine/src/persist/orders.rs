@@ -1,27 +1,35 @@
 //! Loading the orders of a snapshot, and joining them with their reservations.
 
 use super::load::LoadError;
-use crate::ledger::record::{NoteKind, OrderLineRow, OrderRow, Section};
+use crate::ledger::record::{NoteKind, OrderLine, OrderPartRow, OrderRow, OrderSums, PART_BYTES, Section};
 use crate::ledger::state::State;
 use crate::table::NO_SLOT;
 
-#[expect(clippy::unnecessary_wraps, reason = "the table of records calls each of them alike")]
 impl State {
     pub(super) fn load_order(&mut self, row: OrderRow) -> Result<(), LoadError> {
         let slot = self.orders.insert(row);
         self.order_book.insert(slot, &self.orders);
-        if row.open_lines != 0 {
-            self.order_book.with_further_lines.insert(row.op, slot);
+        if row.further_parts() > 0 && self.order_book.with_further_parts.insert(row.key, slot).is_some() {
+            return Err(LoadError::Dangling(Section::Order));
         }
         Ok(())
     }
 
-    pub(super) fn load_order_line(&mut self, mut row: OrderLineRow) -> Result<(), LoadError> {
-        let Some(order) = self.order_book.with_further_lines.get(&row.order).copied() else {
-            return Err(LoadError::Dangling(Section::OrderLine));
+    pub(super) fn load_order_part(&mut self, mut row: OrderPartRow) -> Result<(), LoadError> {
+        let Some(order) = self.order_book.with_further_parts.get(&row.order).copied() else {
+            return Err(LoadError::Dangling(Section::OrderPart));
         };
-        row.next = self.orders.get(order).more;
-        self.orders.get_mut(order).more = self.order_lines.insert(row);
+        // Parts may have any order in a snapshot.
+        let (mut before, mut next) = (NO_SLOT, self.orders.get(order).more);
+        while next != NO_SLOT && self.order_parts.get(next).at < row.at {
+            (before, next) = (next, self.order_parts.get(next).next);
+        }
+        row.next = next;
+        let slot = self.order_parts.insert(row);
+        match before {
+            NO_SLOT => self.orders.get_mut(order).more = slot,
+            before => self.order_parts.get_mut(before).next = slot,
+        }
         Ok(())
     }
 
@@ -42,16 +50,19 @@ impl State {
 
     /// Derives and counts all orders, and puts the settled ones in their order.
     pub(super) fn derive_orders(&mut self) -> Result<(), LoadError> {
-        self.order_book.with_further_lines.clear();
+        self.order_book.with_further_parts.clear();
         let ended = self.order_book.pass(self.now_s());
         assert!(ended == 0, "no order is counted before the first one");
         let slots: Vec<u32> = self.orders.iter().map(|(slot, _)| slot).collect();
         let mut settled = Vec::new();
         for slot in slots {
+            if self.has_bad_events(slot) {
+                return Err(LoadError::Dangling(Section::Order));
+            }
             self.derive_order(slot);
             let row = *self.orders.get(slot);
             let is_counted = row.settled_number != 0;
-            if !self.is_present(&row) || self.has_dangling_lines(slot) || row.is_closed() != is_counted {
+            if !self.is_present(&row) || row.is_closed() != is_counted {
                 return Err(LoadError::Dangling(Section::Order));
             }
             self.count_order(slot);
@@ -70,10 +81,27 @@ impl State {
         Ok(())
     }
 
-    fn has_dangling_lines(&self, order: u32) -> bool {
-        let dangles = |line: &crate::ledger::record::OrderLine| {
-            !self.has_sku(line.sku) || !self.catalog.has_stock(line.stock)
+    /// Whether the events of an order are incomplete, cannot be decoded, or have totals that no order can have.
+    fn has_bad_events(&self, order: u32) -> bool {
+        let row = self.orders.get(order);
+        let (mut parts, mut next) = (0_usize, row.more);
+        while next != NO_SLOT {
+            let part = self.order_parts.get(next);
+            let is_last = part.next == NO_SLOT;
+            if usize::from(part.at) != parts || !is_last && part.bytes().len() != PART_BYTES {
+                return true;
+            }
+            parts = parts.saturating_add(1);
+            next = part.next;
+        }
+        let (mut bytes, mut sums) = (Vec::new(), OrderSums::default());
+        self.order_events(order, &mut bytes);
+        let is_bad = |line: &OrderLine| {
+            !line.totals.is_sound() || !self.has_sku(line.sku) || !self.catalog.has_stock(line.stock)
         };
-        self.order_lines_of(order).any(dangles)
+        parts != row.further_parts()
+            || u32::try_from(bytes.len()) != Ok(row.event_bytes)
+            || sums.sum(row.key, &bytes).is_err()
+            || sums.lines.iter().any(is_bad)
     }
 }

@@ -8,7 +8,7 @@
 
 use crate::ledger::cursor::{GrantCursor, RecordSink, Sections};
 use crate::ledger::record::{
-    Content, ItemRow, LineRow, NoteRow, OrderLineRow, OrderRow, OutcomeRow, PositionRow, Record,
+    Content, ItemRow, LineRow, NoteRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, Record,
     ReservationRow, Section, SettingsRow, SkuRow, TableSection, each_table, record_table,
 };
 use crate::ledger::state::State;
@@ -102,7 +102,7 @@ impl Machine {
             .saturating_add(state.lines.snapshot_bytes())
             .saturating_add(state.notes.snapshot_bytes())
             .saturating_add(state.orders.snapshot_bytes())
-            .saturating_add(state.order_lines.snapshot_bytes())
+            .saturating_add(state.order_parts.snapshot_bytes())
     }
 }
 

@@ -91,7 +91,7 @@ impl State {
         for (_, row) in self.orders.iter().filter(|(_, row)| self.is_present(row)) {
             add(row.hash(&mut bytes));
         }
-        self.order_lines.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
+        self.order_parts.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         self.outcomes.for_each(|row, arena| {
             add(row.hash(if row.has_side() { arena.get(row.value()) } else { &[] }, &mut bytes));
         });

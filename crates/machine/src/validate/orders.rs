@@ -47,7 +47,7 @@ impl Recount {
                     .add(|| format!("order {number} has totals out of range: {units:?} for {key:?}"));
             }
         }
-        let open_lines = state.order_lines_of(slot).filter(|line| line.totals.open() > 0).count();
+        let open_lines = state.order_lines_of(slot).iter().filter(|line| line.totals.open() > 0).count();
         if usize::try_from(row.open_lines) != Ok(open_lines) {
             self.findings
                 .add(|| format!("order {number} counts {} open lines of {open_lines}", row.open_lines));

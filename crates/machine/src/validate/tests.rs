@@ -2,7 +2,7 @@
 //! state changes.
 #![expect(clippy::arithmetic_side_effects, reason = "a test counts to a few hundred")]
 
-use crate::ledger::record::{LineState, Total};
+use crate::ledger::record::{Booking, LineState, Total};
 use crate::machine::Machine;
 use crate::moves::Plan;
 use crate::{Configuration, Genesis};
@@ -149,9 +149,12 @@ const TAMPERINGS: [Tampering; 7] = [
         |machine| {
             let state = machine.state_to_scan();
             let (order, _) = state.orders.iter().find(|(_, row)| row.is_kept()).unwrap();
-            state.begin_order_change(order);
-            state.orders.get_mut(order).first_mut().unwrap().totals.add(Total::Ordered, 10_000);
-            state.end_order_change(order);
+            let line = state.order_lines_of(order)[0];
+            let (stock, sku) = (line.stock, line.sku);
+            let booking = Booking { stock, sku, total: Total::Ordered, units: 10_000, source: None };
+            let mut plan = Plan::default();
+            (plan.order, plan.bookings) = (Some(order), vec![booking]);
+            state.execute(&plan);
         },
         "its reservations have",
     ),

@@ -74,8 +74,23 @@ impl State {
         if is_in_force { units } else { 0 }
     }
 
+    /// The open units of a SKU in holds. Expired ones have none that are promised. If some of them count and others do not,
+    /// those that count are meant.
+    pub(crate) fn existing_promises(&self, slots: &[u32], sku: u32) -> ExistingPromise {
+        let mut sum = ExistingPromise::default();
+        for slot in slots {
+            let one = self.existing_promise(*slot, sku);
+            if one.units == 0 || self.has_lapsed(self.reservations.get(*slot)) || sum.counts && !one.counts {
+                continue;
+            }
+            let before = if sum.counts == one.counts { sum.units } else { 0 };
+            sum = ExistingPromise { units: before.saturating_add(one.units), ..one };
+        }
+        sum
+    }
+
     /// The open units of a SKU in a live hold.
-    pub(crate) fn existing_promise(&self, slot: u32, sku: u32) -> ExistingPromise {
+    fn existing_promise(&self, slot: u32, sku: u32) -> ExistingPromise {
         let row = self.reservations.get(slot);
         let existing = |line: LineState| ExistingPromise {
             units: line.open,

@@ -4,12 +4,13 @@
 //! never stored, because it follows from the time of the op.
 
 use crate::decision::{Answer, Decision, Refusal};
-use crate::ledger::record::{LineState, ReservationRow, Stage, Total};
+use crate::ledger::record::{LineState, ReservationRow, Stage, Total, body_of};
 use crate::ledger::state::State;
 use crate::moves::{Ending, Plan};
 use crate::refusal::quantity;
 use crate::stock::settings::Effective;
 use stockhold_protocol::command::{Extend, Release};
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::limits::QUANTITY_MAX;
 use stockhold_protocol::{Code, Deadline, Line, ReservationId, SkuId, Timestamp};
 
@@ -25,16 +26,18 @@ pub(crate) enum Status {
 }
 
 impl State {
-    /// Begins a plan that changes a reservation, and loads the lines of the reservation into it.
+    /// Begins a plan that changes a reservation, and loads the lines of the reservation into it. `event` is what happens to
+    /// its order.
     pub(crate) fn begin_plan(
         &self,
+        event: EventKind,
         reservation: ReservationId,
         plan: &mut Plan,
     ) -> Result<(ReservationRow, Status), Refusal> {
         let slot = self.reservation(reservation.0)?;
         let row = *self.reservations.get(slot);
         self.lines_of(slot, &mut plan.lines);
-        plan.begin_change(slot, &row);
+        plan.begin_change(event, slot, &row);
         Ok((row, self.status_of(&row)))
     }
 
@@ -49,24 +52,41 @@ impl State {
     }
 
     pub(crate) fn plan_confirm(&self, reservation: ReservationId, plan: &mut Plan) -> Decision {
-        let (row, status) = self.begin_plan(reservation, plan)?;
+        let (row, status) = self.begin_plan(EventKind::OrderPlaced, reservation, plan)?;
         let is_late = match status {
             Status::Held => false,
             Status::Expired => true,
             Status::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
             Status::Released | Status::ShippedOrReplaced => return Err(Refusal::new(Code::AlreadyClosed)),
         };
+        self.plan_confirm_begun(row.stock, is_late, plan)?;
+        let code = if is_late { Code::ConfirmedLate } else { Code::Ok };
+        Ok(Answer { code, ..Answer::ok(0) })
+    }
+
+    /// Confirms the hold that the plan changes.
+    pub(super) fn plan_confirm_begun(
+        &self,
+        stock: u32,
+        is_late: bool,
+        plan: &mut Plan,
+    ) -> Result<(), Refusal> {
         if is_late {
-            self.plan_late_confirm(row.stock, plan)?;
+            self.plan_late_confirm(stock, plan)?;
         } else {
             for at in 0..plan.lines.len() {
                 let line = plan.lines[at];
-                plan.move_promise(at, self.quota_of(&line, row.stock, line.open), None);
+                plan.move_promise(at, self.quota_of(&line, stock, line.open), None);
             }
         }
         plan.confirm();
-        let code = if is_late { Code::ConfirmedLate } else { Code::Ok };
-        Ok(Answer { code, ..Answer::ok(0) })
+        if plan.event.kind == EventKind::OrderPlaced
+            && let Some(change) = plan.reservation
+        {
+            // The hold may be a placement that is sent again.
+            plan.event.body = body_of(self.reservations.get(change.slot).grant().fingerprint);
+        }
+        Ok(())
     }
 
     /// Promises all lines of an expired hold again if they still fit.
@@ -95,14 +115,24 @@ impl State {
     }
 
     pub(crate) fn plan_extend(&self, extend: Extend, plan: &mut Plan) -> Decision {
-        let (row, status) = self.begin_plan(extend.reservation, plan)?;
+        let (row, status) = self.begin_plan(EventKind::OrderPlaced, extend.reservation, plan)?;
         match status {
             Status::Held => {}
             Status::Expired => return Err(Refusal::new(Code::Expired)),
             Status::Confirmed => return Err(Refusal::new(Code::AlreadyConfirmed)),
             Status::Released | Status::ShippedOrReplaced => return Err(Refusal::new(Code::AlreadyClosed)),
         }
-        let requested = self.deadline_of(extend.ttl_ms, Timestamp(row.origin_ms))?;
+        self.plan_extend_begun(&row, extend.ttl_ms, plan).map(Answer::ok)
+    }
+
+    /// Extends the hold that the plan changes. Returns its deadline, which is never an earlier one.
+    pub(super) fn plan_extend_begun(
+        &self,
+        row: &ReservationRow,
+        ttl_ms: u32,
+        plan: &mut Plan,
+    ) -> Result<u32, Refusal> {
+        let requested = self.deadline_of(ttl_ms, Timestamp(row.origin_ms))?;
         if requested.0 > row.deadline_s {
             for at in 0..plan.lines.len() {
                 let line = plan.lines[at];
@@ -110,11 +140,11 @@ impl State {
             }
             plan.move_deadline(requested.0);
         }
-        Ok(Answer::ok(requested.0.max(row.deadline_s)))
+        Ok(requested.0.max(row.deadline_s))
     }
 
     pub(crate) fn plan_release(&self, release: &Release<'_>, plan: &mut Plan) -> Decision {
-        let (row, status) = self.begin_plan(release.reservation, plan)?;
+        let (row, status) = self.begin_plan(EventKind::OrderCanceled, release.reservation, plan)?;
         match status {
             Status::Held | Status::Confirmed => {}
             Status::Expired => return Err(Refusal::new(Code::Expired)),
@@ -140,7 +170,7 @@ impl State {
         Ok(Answer::ok(0))
     }
 
-    fn release_all(&self, stock: u32, plan: &mut Plan) {
+    pub(super) fn release_all(&self, stock: u32, plan: &mut Plan) {
         for at in 0..plan.lines.len() {
             let line = plan.lines[at];
             let quota = self.quota_of(&line, stock, line.open);
@@ -153,7 +183,7 @@ impl State {
     pub(crate) fn plan_replaced(&self, slot: u32, plan: &mut Plan) {
         let row = *self.reservations.get(slot);
         self.lines_of(slot, &mut plan.lines);
-        plan.begin_change(slot, &row);
+        plan.begin_change(EventKind::OrderCanceled, slot, &row);
         if self.status_of(&row) == Status::Held {
             self.release_all(row.stock, plan);
         } else {

@@ -4,11 +4,14 @@
 
 mod cart;
 mod catalog;
+mod events;
 mod goods;
 mod hold;
 mod order;
+mod placement;
 mod refund;
 mod reserve;
 
 pub(crate) use cart::{ExistingPromise, RefusalReason};
+pub(crate) use placement::PlacementCheck;
 pub(crate) use reserve::{Replacement, grant_answer, plan_sale};

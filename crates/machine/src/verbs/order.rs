@@ -6,10 +6,10 @@ use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::record::{LineState, Shipment, Total};
 use crate::ledger::state::{At, State};
 use crate::moves::{Cause, Ending, Plan, Report};
-use crate::refusal::quantity;
 use stockhold_protocol::command::{Amend, Ship, Unship};
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::limits::QUANTITY_MAX;
-use stockhold_protocol::{Code, Detail, Lines, Quantity};
+use stockhold_protocol::{Code, Lines};
 
 /// The most shipments that a reservation stores: one for each SKU, source and quota number.
 const SHIPMENTS_MAX: usize = 1_024;
@@ -17,7 +17,7 @@ const SHIPMENTS_MAX: usize = 1_024;
 impl State {
     /// Plans the change of a confirmed order. The clusters of its lines must be settled.
     pub(crate) fn plan_amend(&self, amend: &Amend, plan: &mut Plan) -> Decision {
-        let (row, status) = self.begin_plan(amend.reservation, plan)?;
+        let (row, status) = self.begin_plan(EventKind::OrderEdited, amend.reservation, plan)?;
         match status {
             Status::Confirmed => {}
             Status::Held => return Err(Refusal::new(Code::NotConfirmed)),
@@ -31,14 +31,11 @@ impl State {
             backordered = backordered.saturating_add(more);
         }
         plan.close_if_settled();
-        let backordered = quantity(backordered);
-        let is_backordered = backordered > Quantity::ZERO;
-        let detail = if is_backordered { Detail::Backordered(backordered) } else { Detail::None };
-        Ok(Answer::ok(0).with(detail))
+        Ok(Answer::ok(0).with_backordered(backordered))
     }
 
     /// Plans one line of an amend. Returns how many of its units only an allowance covers.
-    fn plan_amend_line(&self, stock: u32, index: usize, plan: &mut Plan) -> Result<i64, Refusal> {
+    pub(super) fn plan_amend_line(&self, stock: u32, index: usize, plan: &mut Plan) -> Result<i64, Refusal> {
         let requested = plan.requested[index];
         let (sku, total) = (requested.sku.0, requested.quantity.raw());
         let known = plan.line_of(sku);
@@ -79,7 +76,7 @@ impl State {
         }
         // As in a replace, all open units of a line that grows are charged to the quota in force.
         plan.end_promise(at, line.open, self.quota_of(&line, stock, line.open), Ending::Renewed, index);
-        plan.book(sku, Total::Ordered, open.saturating_sub(line.open));
+        plan.book(sku, Total::Ordered, open.saturating_sub(line.open), None);
         let quota_number = if planned.counts { planned.quota_number } else { 0 };
         plan.lines[at] = LineState { counts: planned.counts, quota_number, open, ..line };
         if planned.counts {
@@ -89,15 +86,11 @@ impl State {
     }
 
     pub(crate) fn plan_ship(&self, ship: &Ship<'_>, plan: &mut Plan) -> Decision {
-        let (row, status) = self.begin_plan(ship.reservation, plan)?;
+        let (row, status) = self.begin_plan(EventKind::ShipmentCreated, ship.reservation, plan)?;
         match status {
             Status::Confirmed => {}
             Status::Held if ship.forced => {
-                for at in 0..plan.lines.len() {
-                    let line = plan.lines[at];
-                    plan.move_promise(at, self.quota_of(&line, row.stock, line.open), None);
-                }
-                plan.confirm();
+                self.plan_confirm_begun(row.stock, false, plan)?;
             }
             // The reservation has no promise any more, so all units are shipped beyond it.
             Status::Expired | Status::Released | Status::ShippedOrReplaced if ship.forced => {}
@@ -143,7 +136,7 @@ impl State {
     /// Plans the reversal of a shipment. It is a fact: it is limited only by the units that the source
     /// shipped, and its shortfall is reported.
     pub(crate) fn plan_unship(&self, unship: &Unship, plan: &mut Plan) -> Decision {
-        let (row, status) = self.begin_plan(unship.reservation, plan)?;
+        let (row, status) = self.begin_plan(EventKind::ShipmentReversed, unship.reservation, plan)?;
         if status == Status::Held {
             return Err(Refusal::new(Code::NotConfirmed));
         }
@@ -162,7 +155,7 @@ impl State {
 
     /// Plans one line of an unship. Units shipped beyond the promise are reversed first, and they are not
     /// promised again.
-    fn plan_unship_line(
+    pub(super) fn plan_unship_line(
         &self,
         stock: u32,
         source: u32,
@@ -188,6 +181,9 @@ impl State {
             goods = goods.saturating_add(if shipment.counts { beyond } else { 0 });
         }
         let reopened = left;
+        #[cfg(feature = "mutants")]
+        let reopened =
+            if crate::mutant::is(crate::mutant::Mutant::UnshipsWithoutPromise) { 0 } else { reopened };
         // A shipment returns nothing to its quota, so its reversal takes nothing from the same quota. The
         // line may have moved to another quota, or to none, since the shipment.
         for is_of_quota in [true, false] {
@@ -202,8 +198,9 @@ impl State {
                 }
             }
         }
-        plan.book(sku, Total::Beyond, reopened.saturating_sub(units));
-        plan.book(sku, Total::Shipped, 0_i64.saturating_sub(reopened));
+        let to = (goods > 0).then_some(source);
+        plan.book(sku, Total::Beyond, reopened.saturating_sub(units), to);
+        plan.book(sku, Total::Shipped, 0_i64.saturating_sub(reopened), to);
         let line = &mut plan.lines[at];
         line.shipped = line.shipped.saturating_sub(units);
         line.open = line.open.saturating_add(reopened);

@@ -10,10 +10,11 @@ use crate::ledger::state::State;
 use crate::moves::{Cause, Ending, Plan};
 use stockhold_protocol::Code;
 use stockhold_protocol::command::{PartKind, Refund, RefundPart};
+use stockhold_protocol::event::EventKind;
 
 impl State {
     pub(crate) fn plan_refund(&self, refund: &Refund<'_>, plan: &mut Plan) -> Decision {
-        let (row, status) = self.begin_plan(refund.reservation, plan)?;
+        let (row, status) = self.begin_plan(EventKind::CreditmemoCreated, refund.reservation, plan)?;
         let is_closed = match status {
             Status::Held => return Err(Refusal::new(Code::NotConfirmed)),
             Status::Expired => return Err(Refusal::new(Code::Expired)),
@@ -69,7 +70,7 @@ impl State {
             }
             PartKind::WrittenOff(source) => {
                 // As in a shipment, written-off units stay counted in the quota.
-                plan.end_promise(at, units, 0, Ending::Counted(Total::WrittenOff), index);
+                plan.end_promise(at, units, 0, Ending::CountedAt(Total::WrittenOff, source.0), index);
                 (source.0, 0_i64.saturating_sub(units), Cause::WrittenOff)
             }
             PartKind::Returned(source) => {

@@ -4,7 +4,7 @@
 use super::hold::Status;
 use crate::config::{ORDER_LINES_MAX, ORDER_RESERVATIONS_MAX};
 use crate::decision::{Answer, Refusal};
-use crate::ledger::record::LineState;
+use crate::ledger::record::{EVENT_BYTES_MAX, LineState};
 use crate::ledger::state::State;
 use crate::moves::{CartPlan, Cause, Plan, Report};
 use crate::table::NO_SLOT;
@@ -76,6 +76,8 @@ impl State {
         if self.reservations_of_order(order).count() >= ORDER_RESERVATIONS_MAX {
             return Err(Refusal::limit("order_reservations_max", ORDER_RESERVATIONS_MAX));
         }
+        // The other half of the room is for what becomes of the units. An event of a sale books each line twice.
+        self.check_event_room(order, lines.saturating_mul(2), EVENT_BYTES_MAX / 2)?;
         self.check_order_lines(order, lines)
     }
 

@@ -4,6 +4,7 @@
 //! reaches a limit, and the next query continues after its last entry.
 
 mod explain;
+mod order_history;
 mod orders;
 pub(crate) mod reservations;
 pub(crate) mod sourcing;
@@ -88,6 +89,9 @@ impl Machine {
             Query::Order(number) => QueryAnswer::Order(state.order_view(number)),
             Query::Orders { filter, after, limit } => {
                 QueryAnswer::Orders(state.orders_view(*filter, *after, *limit))
+            }
+            Query::OrderHistory { number, after, limit } => {
+                QueryAnswer::OrderHistory(state.order_history(number, *after, *limit))
             }
             Query::Configuration => QueryAnswer::Configuration(state.core.configuration.view()),
         })
@@ -186,12 +190,7 @@ impl State {
             returned: quantity(line.returned),
         });
         let reference = String::from_utf8_lossy(&self.notes_of(row, NoteKind::Reference)).into_owned();
-        let (actor_kind, actor) = match self.catalog.actors().get(row.actor) {
-            Some(Actor { kind: ActorKind::Server, .. }) => (MakerKind::Server, String::new()),
-            Some(Actor { kind: ActorKind::Claimed, name }) => (MakerKind::Claimed, name.to_owned()),
-            Some(Actor { kind: ActorKind::Proved, name }) => (MakerKind::Proved, name.to_owned()),
-            None => (MakerKind::Others, String::new()),
-        };
+        let (actor_kind, actor) = self.actor_view(row.actor);
         Some(ReservationView {
             id: id.to_bytes(),
             op: row.grant().op,
@@ -206,6 +205,16 @@ impl State {
             actor_kind,
             actor,
         })
+    }
+
+    /// How an actor was identified, and its name.
+    fn actor_view(&self, actor: u16) -> (MakerKind, String) {
+        match self.catalog.actors().get(actor) {
+            Some(Actor { kind: ActorKind::Server, .. }) => (MakerKind::Server, String::new()),
+            Some(Actor { kind: ActorKind::Claimed, name }) => (MakerKind::Claimed, name.to_owned()),
+            Some(Actor { kind: ActorKind::Proved, name }) => (MakerKind::Proved, name.to_owned()),
+            None => (MakerKind::Others, String::new()),
+        }
     }
 
     /// The state of a reservation now.

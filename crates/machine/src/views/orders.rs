@@ -36,15 +36,18 @@ impl State {
                 refunded: of(Total::Refunded),
                 written_off: of(Total::WrittenOff),
                 open: quantity(units.open()),
+                invoiced: of(Total::Invoiced),
+                compensated: of(Total::Compensated),
             }
         });
         let lines = lines.collect();
         Some(OrderView {
             number: number.to_owned(),
-            op: row.op,
+            op: row.op(),
             owner: row.owner,
             settled: self.is_settled(row),
             open_lines,
+            events: self.count_events(order),
             lines,
             reservations: reservations.into_iter().map(|(_, id)| id).collect(),
         })
@@ -93,7 +96,7 @@ impl State {
         };
         let entry = OrderEntry {
             number: String::from_utf8_lossy(row.number()).into_owned(),
-            op: row.op,
+            op: row.op(),
             owner: row.owner,
             settled: self.is_settled(row),
             ordered: sum(|units| units.totals.of(Total::Ordered)),

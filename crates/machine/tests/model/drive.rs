@@ -11,10 +11,10 @@ use stockhold_machine::table::Progress;
 use stockhold_machine::{Configuration, Genesis, Loader, Machine, SnapshotMark};
 use stockhold_model::{
     CHANNELS, Limits, Mark, Model, SKUS, SOURCES, STOCKS, Step, channel_assignment, first_stock,
-    has_decimals, long_sku_name, sku_name, source_definition, stock_name, with_command,
+    long_sku_name, sku_definition, sku_name, source_definition, stock_name, with_command,
 };
 use stockhold_protocol::batch::{Rights, Run};
-use stockhold_protocol::command::{SkuDefinition, StockDefinition};
+use stockhold_protocol::command::{OrderAction, StockDefinition};
 use stockhold_protocol::query::{LIST_MAX, MarkView, Name, Query, QueryAnswer};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId, Timestamp};
 
@@ -39,8 +39,8 @@ struct Snapshot {
     loader: Loader,
 }
 
-/// One applied record: time, the name generation that its client knew, bytes, outcome.
-type Logged = (Timestamp, u32, Vec<u8>, Outcome);
+/// One applied record: time, the name generation that its client knew, bytes, outcome, digest after it.
+type Logged = (Timestamp, u32, Vec<u8>, Outcome, u64);
 
 /// A run of two machines and the model in parallel.
 pub(crate) struct ModelRun {
@@ -53,6 +53,8 @@ pub(crate) struct ModelRun {
     sent: Vec<(CommandId, Step, CommandId)>,
     /// Ids that may be those of reservations.
     made: Vec<CommandId>,
+    /// Ids of placements that were reported as failed before they were sent.
+    failed: Vec<CommandId>,
     /// Reservations that were replaced.
     replaced: BTreeSet<CommandId>,
     ids: u128,
@@ -94,6 +96,7 @@ impl ModelRun {
             model: Model::new(LIMITS, START_MS),
             sent: Vec::new(),
             made: vec![CommandId::from_parts(START_MS, 3)],
+            failed: Vec::new(),
             replaced: BTreeSet::new(),
             ids: 1_000,
             log: Vec::new(),
@@ -115,8 +118,7 @@ impl ModelRun {
             run.define(Command::Channel(channel_assignment(channel, first_stock(channel))));
         }
         for sku in 0..SKUS {
-            let (decimals, sku) = (has_decimals(sku), sku_name(sku));
-            run.define(Command::DefineSku(SkuDefinition { sku, decimals, ..SkuDefinition::default() }));
+            run.define(Command::DefineSku(sku_definition(sku)));
         }
         run
     }
@@ -145,7 +147,7 @@ impl ModelRun {
         self.other.sweep(budget);
         assert_eq!(self.machine.digest(), self.other.digest(), "sweeping changes the digest");
         if self.snapshot.is_some() {
-            self.log.push((self.now, names, record, outcome.clone()));
+            self.log.push((self.now, names, record, outcome.clone(), self.machine.digest()));
         }
         outcome
     }
@@ -169,7 +171,13 @@ impl ModelRun {
         }
         let expected = self.model.answer(self.now.0, id, &step, named);
         assert_eq!(outcome, expected, "machine (left) and model (right) differ at {step:?} of {named}");
-        let answer = if outcome.replayed { "replayed" } else { outcome.code.name() };
+        // A report that overtakes its placement has recorded the placement's outcome.
+        let is_replayed = outcome.replayed && outcome.code != Code::PlaceFailed;
+        let answer = if is_replayed { "replayed" } else { outcome.code.name() };
+        if let Step::Event(event) = &step {
+            let answer = if outcome.value == 1 && outcome.code.is_success() { "repeated" } else { answer };
+            *self.seen.entry((action_name(event.action), answer)).or_default() += 1;
+        }
         *self.seen.entry((kind_of(&step), answer)).or_default() += 1;
         if matches!(step, Step::Channel(..)) && outcome.code == Code::Ok && outcome.value >= CHANNELS {
             *self.seen.entry(("channel", "new")).or_default() += 1;
@@ -192,10 +200,24 @@ impl ModelRun {
         match step {
             Step::Retry(which, other) if !self.sent.is_empty() => {
                 let (id, step, named) = self.sent[which % self.sent.len()].clone();
+                // A till that was offline sends its documents again under new ids.
+                if matches!(&step, Step::Event(event) if event.document.is_some()) && which % 4 != 0 {
+                    return (self.next_id(), step, named);
+                }
                 let step = if *other { step.with_other_body() } else { step };
                 (id, step, named)
             }
             Step::Retry(..) => (self.next_id(), Step::Tick, CommandId::NONE),
+            // A report may overtake its placement.
+            Step::PlaceFailed(pick, _) if *pick >= 56 => {
+                let (failed, id) = (self.next_id(), self.next_id());
+                self.failed.push(failed);
+                (id, step.clone(), failed)
+            }
+            Step::Place(_) if self.failed.len() > 1 && self.ids.is_multiple_of(3) => {
+                let failed = self.failed.pop().expect("two are left");
+                (failed, step.clone(), CommandId::NONE)
+            }
             step => {
                 let named = step.pick().map_or(CommandId::NONE, |pick| self.picked(pick));
                 (self.next_id(), self.model.make_plausible(step, named), named)
@@ -211,8 +233,7 @@ impl ModelRun {
 
     /// Checks that no grant increases the shortfall of any SKU.
     fn check_shortfalls(&self, before: &Model, outcome: &Outcome, step: &Step) {
-        let is_grant = matches!(step, Step::Reserve(_) | Step::Replace(..) | Step::Confirm(_));
-        if !is_grant || !outcome.code.is_success() || outcome.replayed {
+        if !step.is_grant() || !outcome.code.is_success() || outcome.replayed {
             return;
         }
         for sku in 0..SKUS {
@@ -298,11 +319,11 @@ impl ModelRun {
             let mut loaded = snapshot.loader.finish(&snapshot.mark).expect("a snapshot loads");
             assert_eq!((loaded.op(), loaded.digest()), (snapshot.mark.op, snapshot.mark.digest));
             assert_eq!(loaded.validate(), Vec::<String>::new());
-            for (time, names, record, outcome) in self.log.drain(..) {
+            for (time, names, record, outcome, digest) in self.log.drain(..) {
                 loaded.begin_run(&run_of(names));
                 assert_eq!(loaded.apply(time, &record), outcome, "the loaded machine gives another answer");
+                assert_eq!(loaded.digest(), digest, "the loaded machine differs after {outcome:?}");
             }
-            assert_eq!(loaded.digest(), self.machine.digest());
             assert_eq!(loaded.validate(), Vec::<String>::new());
             self.loaded += 1;
             // The loaded machine becomes the second machine.
@@ -343,6 +364,21 @@ fn marks_of(machine: &Machine) -> Vec<Mark> {
 
 fn run_of(name_generation: u32) -> Run<'static> {
     Run { actor: 0, introduces: None, rights: Rights::ALL, name_generation, records: 1 }
+}
+
+/// The name under which the answers to events with this action are counted.
+fn action_name(action: OrderAction) -> &'static str {
+    match action {
+        OrderAction::Confirm => "order_confirm",
+        OrderAction::Extend => "order_extend",
+        OrderAction::Cancel => "order_cancel",
+        OrderAction::Ship => "order_ship",
+        OrderAction::Invoice => "order_invoice",
+        OrderAction::Refund => "order_refund",
+        OrderAction::Compensate => "order_compensate",
+        OrderAction::Edit => "order_edit",
+        OrderAction::Unship => "order_unship",
+    }
 }
 
 /// The command's name.

@@ -3,7 +3,7 @@
 use stockhold_machine::Machine;
 use stockhold_model::{Model, ORDERS, order_number};
 use stockhold_protocol::Quantity;
-use stockhold_protocol::query::{LIST_MAX, OrderFilter, Query, QueryAnswer};
+use stockhold_protocol::query::{LIST_MAX, OrderFilter, OrderView, Query, QueryAnswer};
 
 pub(crate) fn check(machine: &Machine, model: &Model) {
     let mut expected = Vec::new();
@@ -17,8 +17,12 @@ pub(crate) fn check(machine: &Machine, model: &Model) {
         for line in found.iter().flat_map(|view| &view.lines) {
             let ended = [line.lapsed, line.cancelled, line.shipped, line.refunded, line.written_off];
             let ended: i64 = ended.into_iter().map(Quantity::raw).sum();
-            assert_eq!(line.open.raw(), line.ordered.raw() - ended, "of order {order}");
+            let added = line.ordered.raw() + line.compensated.raw();
+            assert_eq!(line.open.raw(), added - ended, "of order {order}");
             assert!(line.open >= Quantity::ZERO);
+        }
+        if let Some(view) = &view {
+            check_history(machine, view);
         }
         expected.extend(view);
     }
@@ -34,6 +38,22 @@ pub(crate) fn check(machine: &Machine, model: &Model) {
             .collect();
         meant.sort();
         assert_eq!(listed, meant);
+    }
+}
+
+/// Asserts that the rows of an order's history add up to its open units.
+fn check_history(machine: &Machine, view: &OrderView) {
+    let query = Query::OrderHistory { number: view.number.clone(), after: 0, limit: LIST_MAX };
+    let Some(QueryAnswer::OrderHistory(Some(history))) = machine.query(&query) else {
+        panic!("a machine has the history of an order");
+    };
+    assert_eq!(history.events_total, view.events);
+    assert_eq!(history.events.len(), view.events as usize);
+    for line in &view.lines {
+        let rows = history.events.iter().flat_map(|event| &event.rows);
+        let of_line = rows.filter(|row| (row.stock, row.sku) == (line.stock, line.sku));
+        let sum: i64 = of_line.map(|row| row.reservation.raw()).sum();
+        assert_eq!(sum, -line.open.raw(), "of {line:?} in {history:?}");
     }
 }
 

@@ -3,9 +3,10 @@
 use super::drive::names;
 use proptest::prelude::*;
 use stockhold_model::{
-    CHANNELS, Cart, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
+    CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
+    Wanted, mark_name,
 };
-use stockhold_protocol::command::{Configure, Target};
+use stockhold_protocol::command::{Configure, OrderAction, Target};
 use stockhold_protocol::{ChannelId, StockId};
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -84,6 +85,70 @@ fn refund_kind() -> impl Strategy<Value = RefundKind> {
     ]
 }
 
+/// A placement: mostly of few units, so that the same order can be placed again.
+fn placement() -> impl Strategy<Value = Cart> {
+    let few = proptest::collection::vec((0..SKUS, (1_i64..3).prop_map(|units| units * 2)), 1..3);
+    (cart(), 0..ORDERS, few, any::<bool>()).prop_map(|(cart, order, few, is_few)| {
+        let owner = if order % 3 == 0 { 7 } else { cart.owner };
+        let lines = if is_few { few } else { cart.lines.clone() };
+        Cart { best_effort: false, order: Some(order), owner, lines, ..cart }
+    })
+}
+
+fn order_step() -> impl Strategy<Value = OrderStep> {
+    use OrderAction::{Cancel, Compensate, Confirm, Edit, Extend, Invoice, Refund, Ship, Unship};
+    let action = prop_oneof![
+        4 => Just(Confirm),
+        2 => Just(Extend),
+        5 => Just(Cancel),
+        16 => Just(Ship),
+        8 => Just(Invoice),
+        10 => Just(Refund),
+        5 => Just(Compensate),
+        6 => Just(Edit),
+        8 => Just(Unship),
+    ];
+    let stock = proptest::option::weighted(0.5, prop_oneof![40 => 0..STOCKS, 1 => Just(STOCKS)]);
+    let sku = prop_oneof![60 => 0..SKUS, 1 => Just(SKUS)];
+    let line = (sku, stock, 1_i64..12, any::<bool>());
+    let lines = proptest::collection::vec(line, 1..4);
+    let document = proptest::option::weighted(0.5, 0_u32..4);
+    let flags = (any::<bool>(), any::<bool>(), proptest::bool::weighted(0.25));
+    (0..ORDERS, action, lines, document, source(), flags, ttl()).prop_map(
+        |(order, action, mut lines, mut document, source, (is_whole, names_source, forced), ttl)| {
+            if is_whole && matches!(action, Cancel) || is_whole && action == Unship && document.is_some() {
+                lines.clear();
+            }
+            if matches!(action, Confirm | Extend) {
+                lines.clear();
+            }
+            if matches!(action, Confirm | Extend | Compensate | Edit) {
+                document = None;
+            }
+            for line in &mut lines {
+                line.3 &= action == Refund;
+                if action == Compensate && is_whole {
+                    line.2 = -line.2;
+                    line.1 = lines_stock(line.1, order);
+                }
+                if action == Edit {
+                    line.2 -= 1;
+                }
+            }
+            let has_source = matches!(action, Ship | Unship) || action == Refund && names_source;
+            let source = has_source.then_some(source);
+            let forced = forced && matches!(action, Ship | Compensate);
+            let ttl_ms = (action == Extend).then(|| ttl.unwrap_or(60_000));
+            OrderStep { order, action, document, source, lines, forced, ttl_ms }
+        },
+    )
+}
+
+/// Most compensations that add units name one stock.
+fn lines_stock(stock: Option<u32>, order: u32) -> Option<u32> {
+    if stock == Some(0) { stock } else { Some(order % STOCKS) }
+}
+
 fn setting() -> impl Strategy<Value = Setting> {
     let halves =
         |least: i64, most: i64| proptest::option::weighted(0.7, (least..most).prop_map(|units| units * 2));
@@ -116,6 +181,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         5 => (pick(), source(), wanted()).prop_map(|(of, source, lines)| Step::Unship(of, source, lines)),
         7 => (pick(), proptest::collection::vec((0..SKUS, 1_i64..7, refund_kind()), 1..4))
             .prop_map(|(of, parts)| Step::Refund(of, parts)),
+        16 => placement().prop_map(Step::Place),
+        4 => (pick(), 0..ORDERS).prop_map(|(of, order)| Step::PlaceFailed(of, order)),
+        30 => order_step().prop_map(Step::Event),
         6 => (source(), 0..SKUS, -4_i64..30, proptest::option::weighted(0.3, any::<bool>()))
             .prop_map(|(source, sku, quantity, in_stock)| Step::Count(source, sku, quantity, in_stock)),
         5 => (source(), 0..SKUS, prop_oneof![-12_i64..0, 1_i64..20])
@@ -130,13 +198,13 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(sku, stock, limit)| Step::Quota(sku, stock, limit)),
         1 => proptest::bool::weighted(0.3).prop_map(Step::Sharing),
         2 => (0..CHANNELS, 0..=STOCKS).prop_map(|(channel, stock)| Step::Channel(channel, stock)),
-        8 => (prop_oneof![30 => 0_u32..3, 1 => Just(9)], proptest::sample::select(names()))
+        12 => (prop_oneof![30 => 0_u32..3, 1 => Just(9)], proptest::sample::select(names()))
             .prop_map(|(number, to)| Step::Rename(number, to)),
         4 => (0..MARKS).prop_map(|mark| Step::Mark(mark_name(mark))),
-        3 => (0..MARKS).prop_map(|mark| Step::Unmark(mark_name(mark))),
+        6 => (0..MARKS).prop_map(|mark| Step::Unmark(mark_name(mark))),
         2 => limits().prop_map(Step::Configure),
         1 => Just(Step::Tick),
-        10 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(which, other)| Step::Retry(which, other)),
+        18 => (any::<usize>(), proptest::bool::weighted(0.2)).prop_map(|(which, other)| Step::Retry(which, other)),
     ]
 }
 

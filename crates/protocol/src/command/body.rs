@@ -4,7 +4,7 @@
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
 use super::order::{PART_BYTES, Parts};
-use super::{Extend, Refund, Release, Replace, Reserve, Sell, Ship, Target};
+use super::{Extend, Placement, Refund, Release, Replace, Reserve, Sell, Ship, Target};
 use crate::codec::{BodyConfig, ColdConfig, Reader};
 use crate::error::BadField;
 use crate::fields::{Unknown, decode_fields, decode_fields_with, encode_fields, encode_fields_with};
@@ -201,6 +201,35 @@ impl<'a> HotBody<'a> for Reserve<'a> {
     fn canonical(&self, scratch: &mut Scratch) {
         scratch.put_reserve(self);
     }
+}
+
+impl<'a> HotBody<'a> for Placement<'a> {
+    const FLAGS: u8 = RESERVE_FLAGS & !BEST_EFFORT;
+
+    fn decode(flags: u8, reader: Reader<'a>) -> Result<Self, BadField> {
+        let cart = decode_reserve(flags, reader)?;
+        check_placement(&cart)?;
+        Ok(Self(cart))
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<u8, BadField> {
+        check_placement(&self.0)?;
+        encode_reserve(&self.0, out)
+    }
+
+    fn canonical(&self, scratch: &mut Scratch) {
+        scratch.put_reserve(&self.0);
+    }
+}
+
+fn check_placement(cart: &Reserve<'_>) -> Result<(), BadField> {
+    if cart.reference.is_empty() {
+        return Err(BadField::new("reference", "must be the number of the order"));
+    }
+    if cart.best_effort {
+        return Err(BadField::new("best_effort", "is not possible for a placement"));
+    }
+    Ok(())
 }
 
 /// The body of a confirm.

@@ -33,6 +33,12 @@ pub struct Reserve<'a> {
     pub reference: &'a str,
 }
 
+/// Says what an order shall have open in one stock. The order is the reference, which must not be empty, and the cart is
+/// granted as a whole. Live holds of the order in this stock are taken over, so only the difference is reserved or
+/// released.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement<'a>(pub Reserve<'a>);
+
 /// Replaces a cart in one step: only the difference is reserved or released, all or nothing. If it is refused, the
 /// old hold is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,13 +12,15 @@ mod envelope;
 mod fingerprint;
 pub mod hot;
 pub mod order;
+mod order_event;
 mod plain;
 mod table;
 
 pub use catalog::*;
 pub use envelope::{Envelope, FLAG_FRESH, FLAG_HAS_KEY, FLAGS_OFFSET, KeyHash, record_length};
 pub use fingerprint::{FINGERPRINT_MASK, Scratch};
-pub use hot::{Extend, Release, Replace, Reserve, Sell, Ship, Target};
+pub use hot::{Extend, Placement, Release, Replace, Reserve, Sell, Ship, Target};
 pub use order::*;
+pub use order_event::{EventLine, OrderAction, OrderEvent, PlaceFailed};
 pub use plain::{PlainCart, peek};
 pub use table::{Command, Kind, Role};

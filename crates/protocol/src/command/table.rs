@@ -14,8 +14,9 @@ use super::catalog::{
 };
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
-use super::hot::{Extend, Release, Replace, Reserve, Sell, Ship};
+use super::hot::{Extend, Placement, Release, Replace, Reserve, Sell, Ship};
 use super::order::{Amend, Refund, Unship};
+use super::order_event::{OrderEvent, PlaceFailed};
 use crate::codec::Reader;
 use crate::error::BadField;
 use crate::id::ReservationId;
@@ -245,6 +246,12 @@ commands! {
     9 "unship" Settle Unship(unship: cold Unship);
     /// Change a confirmed order in one step.
     10 "amend" Promise Amend(amend: cold Amend);
+    /// Says what an order has open in one stock. Its live holds are taken over.
+    11 "order_placed" Promise OrderPlaced(placement: hot Placement<'a>);
+    /// An event in the life of an order.
+    12 "order_event" Settle OrderEvent(event: boxed OrderEvent);
+    /// A placement failed: what is open of it is given back.
+    13 "order_place_failed" Settle PlaceFailed(failure: cold PlaceFailed);
     /// Records the absolute quantity of a source item.
     16 "count" Goods Count(count: cold Count);
     /// Records a change of a source item.
@@ -305,6 +312,7 @@ impl Kind {
             self,
             Self::Confirm
                 | Self::Extend
+                | Self::PlaceFailed
                 | Self::DefineSource
                 | Self::DefineStock
                 | Self::DefineSku

@@ -96,7 +96,7 @@ codes! {
     /// The hold must be confirmed first.
     NotConfirmed = 46, "not_confirmed", "The reservation is still a hold; confirm it first.";
     /// More units than are open.
-    MoreThanOpen = 47, "more_than_open", "The command names more units than are open in the reservation.";
+    MoreThanOpen = 47, "more_than_open", "The command names more units than are open in the reservation or the order.";
     /// More units than were shipped and not yet returned.
     MoreThanShipped = 48, "more_than_shipped", "The command returns more units than were shipped and not yet returned.";
     /// The units are needed by promises that only this source can keep.
@@ -122,9 +122,19 @@ codes! {
     /// There is no such link.
     UnknownLink = 59, "unknown_link", "There is no such link.";
     /// The SKU is not in the reservation.
-    NotInReservation = 60, "not_in_reservation", "The reservation holds no such SKU.";
+    NotInReservation = 60, "not_in_reservation", "The reservation or the order has no such SKU.";
     /// Goods that come there only fill what is missing, and a promise needs them where they are.
     SourceBelowZero = 61, "source_below_zero", "The target source is below zero, so the transfer would break a promise.";
+    /// There is no such order, or it is no longer kept.
+    UnknownOrder = 62, "unknown_order", "There is no such order, or it is no longer kept.";
+    /// The order exists and has other units, so it cannot be placed again.
+    OrderExists = 63, "order_exists", "The order exists already and is not what the placement says.";
+    /// The placement was reported as failed before it was decided.
+    PlaceFailed = 64, "place_failed", "This placement was reported as failed, so it is never executed.";
+    /// The order has this document, and it said something else.
+    DocumentReused = 65, "document_reused", "The order has an event with this document, and it said something else.";
+    /// The shipment of this document was reversed.
+    Reversed = 66, "reversed", "The shipment of this document was reversed; ship again under another document.";
     /// The note of another mark with this name would become ambiguous.
     #[cfg(feature = "next-release")]
     MarkHasNote = 126, "mark_has_note", "Another mark of this name has a note.";

@@ -5,8 +5,8 @@ use crate::quantity::Quantity;
 use crate::tagged;
 use wincode::{SchemaRead, SchemaWrite};
 
-/// The units of one SKU in one stock of an order. At every op `open` is `ordered` minus `lapsed`, `cancelled`, `shipped`,
-/// `refunded` and `written_off`.
+/// The units of one SKU in one stock of an order. At every op `open` is `ordered` plus `compensated` minus `lapsed`,
+/// `cancelled`, `shipped`, `refunded` and `written_off`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OrderLineView {
     /// The stock.
@@ -31,6 +31,10 @@ pub struct OrderLineView {
     pub written_off: Quantity,
     /// Units that are still promised, held or confirmed.
     pub open: Quantity,
+    /// Units that were invoiced.
+    pub invoiced: Quantity,
+    /// Units that compensations have added to the open ones; negative if they have removed more.
+    pub compensated: Quantity,
 }
 tagged!(OrderLineView {
     1 stock value,
@@ -44,6 +48,8 @@ tagged!(OrderLineView {
     9 refunded value,
     10 written_off value,
     11 open value,
+    12 invoiced value,
+    13 compensated value,
 });
 
 /// One order.
@@ -59,6 +65,8 @@ pub struct OrderView {
     pub settled: bool,
     /// How many of its lines have open units.
     pub open_lines: u32,
+    /// The number of its events.
+    pub events: u32,
     /// Its units by stock and SKU, in this order.
     pub lines: Vec<OrderLineView>,
     /// The ids of its reservations whose records are kept, in the order of their ops.
@@ -72,6 +80,7 @@ tagged!(OrderView {
     5 open_lines value,
     6 lines list,
     7 reservations value,
+    8 events value,
 });
 
 /// Which orders are meant. A filter that says nothing means all.

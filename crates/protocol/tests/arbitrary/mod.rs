@@ -4,10 +4,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::command::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend, LinkDefinition,
-    LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Readmit, Refund, RefundPart, Release,
-    Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
-    SourceDefinition, StockDefinition, Target, Transfer,
+    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, EventLine, Extend,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, OrderAction, OrderEvent, PartKind, Parts, PlaceFailed,
+    Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
+    SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+    Target, Transfer,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
@@ -37,7 +38,10 @@ impl Draft {
         let (lines, reference) = (Lines::Slice(&self.lines), self.reference.as_str());
         let reserve = Reserve { target, lines, best_effort: bold, ttl_ms, owner, reference };
         let released = if bold { lines } else { Lines::NONE };
+        let number = if reference.is_empty() { "7" } else { reference };
+        let placed = Reserve { best_effort: false, reference: number, ..reserve.clone() };
         vec![
+            Command::OrderPlaced(Placement(placed)),
             Command::Reserve(reserve.clone()),
             Command::Confirm(reservation),
             Command::Release(Release { reservation, lines: released }),
@@ -247,12 +251,68 @@ fn goods() -> impl Strategy<Value = Command<'static>> {
     ]
 }
 
+fn event_line(action: OrderAction) -> impl Strategy<Value = EventLine> {
+    let sku = prop_oneof![3 => 0_u32..6, 1 => any::<u32>()];
+    let stock = option::of(any::<u32>().prop_map(StockId));
+    let is_signed = action == OrderAction::Compensate;
+    let quantity = (line_quantity(), any::<bool>()).prop_map(move |(quantity, sign)| {
+        quantity_of(if sign && is_signed { -quantity.raw() } else { quantity.raw() })
+    });
+    (sku, stock, quantity, any::<bool>()).prop_map(move |(sku, stock, quantity, is_returned)| EventLine {
+        sku: SkuId(sku),
+        stock,
+        quantity,
+        is_returned: is_returned && action == OrderAction::Refund,
+    })
+}
+
+/// A valid event of an order, of any action.
+fn order_event() -> impl Strategy<Value = Command<'static>> {
+    use OrderAction::{Cancel, Compensate, Confirm, Edit, Extend, Invoice, Refund, Ship, Unship};
+    let action = prop::sample::select(OrderAction::ALL.to_vec());
+    action.prop_flat_map(|action| {
+        let lines = some(event_line(action), 1..=1_024);
+        let names = ("[0-9]{1,32}", text(32), option::of(any::<u32>().prop_map(SourceId)));
+        (names, lines, any::<(bool, bool, u32)>()).prop_map(
+            move |(names, lines, (is_all, forced, ttl_ms))| {
+                let (order, document, source) = names;
+                let has_document = !matches!(action, Confirm | Extend | Compensate | Edit);
+                let document = if has_document { document } else { String::new() };
+                let has_no_lines = match action {
+                    Confirm | Extend => true,
+                    Cancel => is_all,
+                    Unship => is_all && !document.is_empty(),
+                    Ship | Invoice | Refund | Compensate | Edit => false,
+                };
+                let source = match action {
+                    Ship | Unship => Some(source.unwrap_or(SourceId(3))),
+                    Refund => source,
+                    Confirm | Extend | Cancel | Invoice | Compensate | Edit => None,
+                };
+                Command::OrderEvent(Box::new(OrderEvent {
+                    order,
+                    action,
+                    document,
+                    source,
+                    lines: if has_no_lines { Vec::new() } else { lines },
+                    forced: forced && matches!(action, Ship | Compensate),
+                    ttl_ms: (action == Extend).then_some(ttl_ms),
+                }))
+            },
+        )
+    })
+}
+
 /// Every kind of catalog command.
 pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
     let pair = || (any::<u32>(), any::<u32>()).prop_map(|(stock, other)| (StockId(stock), other));
     let kinds = vec![SkuKind::Simple, SkuKind::Virtual, SkuKind::Composite];
     prop_oneof![
         3 => goods(),
+        3 => order_event(),
+        1 => ("[!-~]{1,32}", any::<[u8; 16]>()).prop_map(|(order, id)| {
+            Command::PlaceFailed(PlaceFailed { order, placement: ReservationId(CommandId::from_bytes(id)) })
+        }),
         1 => source_definition().prop_map(|source| Command::DefineSource(Box::new(source))),
         1 => name().prop_map(|name| Command::DefineStock(StockDefinition { name })),
         1 => ("[!-~é€😀]{1,64}", prop::sample::select(kinds), any::<bool>())

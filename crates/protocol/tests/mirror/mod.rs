@@ -1,7 +1,7 @@
 //! Copies of the cold types, field by field as in PROTOCOL.md, for bincode's own derives.
 #![expect(clippy::struct_field_names, reason = "fields are named as the protocol names them")]
 
-use crate::random_values::Change;
+use crate::random_values::{Action, Change};
 
 mirror_tagged!(Hello {
     1 version_min: u8 as value,
@@ -141,6 +141,19 @@ mirror_tagged!(MarkRemoval {
 mirror_tagged!(EpochStart {
     1 epoch: u64 as value,
     2 restored: bool as value,
+});
+mirror_tagged!(OrderEvent {
+    1 order: String as value,
+    2 action: Action as value,
+    3 document: String as value,
+    4 source: Option<u32> as option,
+    5 lines: Vec<(u32, Option<u32>, i64, bool)> as value,
+    6 forced: bool as value,
+    7 ttl_ms: Option<u32> as option,
+});
+mirror_tagged!(PlaceFailed {
+    1 order: String as value,
+    2 placement: [u8; 16] as value,
 });
 mirror_tagged!(Readmit {
     1 epoch: u64 as value,
@@ -293,6 +306,8 @@ mirror_tagged!(OrderLineView {
     9 refunded: i64 as value,
     10 written_off: i64 as value,
     11 open: i64 as value,
+    12 invoiced: i64 as value,
+    13 compensated: i64 as value,
 });
 mirror_tagged!(OrderView {
     1 number: String as value,
@@ -302,6 +317,7 @@ mirror_tagged!(OrderView {
     5 open_lines: u32 as value,
     6 lines: Vec<OrderLineView> as list,
     7 reservations: Vec<[u8; 16]> as value,
+    8 events: u32 as value,
 });
 mirror_tagged!(OrderEntry {
     1 number: String as value,
@@ -317,6 +333,41 @@ mirror_tagged!(OrdersView {
     3 unsettled: u64 as value,
     4 orders: Vec<OrderEntry> as list,
     5 next: u64 as value,
+});
+mirror_enum!(OrderTotal {
+    Ordered(),
+    Cancelled(),
+    Shipped(),
+    Beyond(),
+    Returned(),
+    Refunded(),
+    WrittenOff(),
+    Invoiced(),
+    Compensated(),
+    Lapsed(),
+});
+mirror_tagged!(OrderEventRow {
+    1 stock: u32 as value,
+    2 sku: u32 as value,
+    3 total: OrderTotal as value,
+    4 units: i64 as value,
+    5 reservation: i64 as value,
+    6 source: Option<u32> as option,
+});
+mirror_tagged!(OrderEventView {
+    1 kind: u8 as value,
+    2 op: u64 as value,
+    3 time_ms: u64 as value,
+    4 actor_kind: MakerKind as value,
+    5 actor: String as value,
+    6 document: String as value,
+    7 rows: Vec<OrderEventRow> as list,
+});
+mirror_tagged!(OrderHistoryView {
+    1 op: u64 as value,
+    2 events_total: u32 as value,
+    3 wall_offset_ms: i64 as value,
+    4 events: Vec<OrderEventView> as list,
 });
 mirror_enum!(SharingForm { Single(), Subsets(), Tree(), Flow(), Independent() });
 mirror_enum!(SourceRole { Own(), Taken(), Others() });

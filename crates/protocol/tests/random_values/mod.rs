@@ -98,6 +98,22 @@ impl<A: Draw, B: Draw, C: Draw> Draw for (A, B, C) {
     }
 }
 
+impl<A: Draw, B: Draw, C: Draw, D: Draw> Draw for (A, B, C, D) {
+    fn draw(random: &mut Random) -> Self {
+        (A::draw(random), B::draw(random), C::draw(random), D::draw(random))
+    }
+}
+
+/// The number of an action of orders. Others are not decoded.
+#[derive(Clone, Copy, PartialEq, Debug, bincode::Encode, bincode::Decode)]
+pub(crate) struct Action(u8);
+
+impl Draw for Action {
+    fn draw(random: &mut Random) -> Self {
+        Self(u8::try_from(random.below(9)).unwrap() + 1)
+    }
+}
+
 /// An enum that bincode's own derives encode and that can be drawn. Every variant is a tuple, which has the bytes of
 /// a struct variant.
 macro_rules! mirror_enum {

@@ -2,13 +2,14 @@
 
 use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::query::{
     CELL_UNLIMITED, ConfigurationView, ExplainView, ExplainedSource, ExplainedStock, GeoPoint, ItemView,
-    MakerKind, MarkView, Metric, Name, NamedCount, OldNameView, OrderEntry, OrderFilter, OrderLineView,
-    OrderView, OrdersView, PositionView, Query, QueryAnswer, ReservationFilter, ReservationLine,
-    ReservationState, ReservationView, ReservationsView, SettingsView, SharingForm, SkuView, SnapshotView,
-    SourceRole, SourceView, SourcedItem, SourcingAlgorithm, SourcingRequest, SourcingView, Status, StockRole,
-    StockView, Validation,
+    MakerKind, MarkView, Metric, Name, NamedCount, OldNameView, OrderEntry, OrderEventRow, OrderEventView,
+    OrderFilter, OrderHistoryView, OrderLineView, OrderTotal, OrderView, OrdersView, PositionView, Query,
+    QueryAnswer, ReservationFilter, ReservationLine, ReservationState, ReservationView, ReservationsView,
+    SettingsView, SharingForm, SkuView, SnapshotView, SourceRole, SourceView, SourcedItem, SourcingAlgorithm,
+    SourcingRequest, SourcingView, Status, StockRole, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -31,6 +32,7 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("sourcing", Query::Sourcing(Box::new(sourcing()))),
         ("order", Query::Order("100000123".into())),
         ("orders", Query::Orders { filter: order_filter(), after: 77, limit: 20 }),
+        ("order_history", Query::OrderHistory { number: "100000123".into(), after: 2, limit: 20 }),
     ]
 }
 
@@ -134,6 +136,8 @@ fn order() -> OrderView {
         refunded: raw(15_000),
         written_off: raw(10_000),
         open: raw(20_000),
+        invoiced: raw(40_000),
+        compensated: raw(-5_000),
     };
     OrderView {
         number: "100000123".into(),
@@ -143,7 +147,30 @@ fn order() -> OrderView {
         open_lines: 1,
         lines: vec![line],
         reservations: vec![super::reservation().0.to_bytes()],
+        events: 3,
     }
+}
+
+fn order_history() -> OrderHistoryView {
+    let row = OrderEventRow {
+        stock: StockId(1),
+        sku: SkuId(7),
+        total: OrderTotal::Shipped,
+        units: raw(30_000),
+        reservation: raw(30_000),
+        source: Some(SourceId(3)),
+    };
+    let invoiced = OrderEventRow { total: OrderTotal::Invoiced, reservation: raw(0), source: None, ..row };
+    let shipped = OrderEventView {
+        kind: EventKind::ShipmentCreated.number(),
+        op: 79,
+        time_ms: 1_795_000_000_123,
+        actor_kind: MakerKind::Claimed,
+        actor: "warehouse".into(),
+        document: "S-17".into(),
+        rows: vec![row, invoiced],
+    };
+    OrderHistoryView { op: 80, events_total: 3, wall_offset_ms: -1_200, events: vec![shipped] }
 }
 
 fn orders() -> OrdersView {
@@ -308,5 +335,7 @@ pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
         ("order", QueryAnswer::Order(Some(order()))),
         ("order_unknown", QueryAnswer::Order(None)),
         ("orders", QueryAnswer::Orders(orders())),
+        ("order_history", QueryAnswer::OrderHistory(Some(order_history()))),
+        ("order_history_unknown", QueryAnswer::OrderHistory(None)),
     ]
 }

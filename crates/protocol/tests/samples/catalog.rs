@@ -2,9 +2,10 @@
 
 use super::{raw, reservation};
 use stockhold_protocol::command::{
-    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, LinkDefinition,
-    LinkRemoval, Mark, MarkRemoval, QuotaChange, Readmit, Rename, SettingScope, SettingsChange, Sharing,
-    SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Transfer, Unship,
+    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, EventLine,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, OrderAction, OrderEvent, PlaceFailed, QuotaChange,
+    Readmit, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Command, Envelope, Line, SkuId, SourceId, StockId, Timestamp};
@@ -26,6 +27,33 @@ pub(crate) fn source() -> SourceDefinition {
         contact: ["Ann".into(), "ann@example.org".into(), "+1 555 0100".into(), String::new()],
         pickup: true,
     }
+}
+
+fn order_event() -> Command<'static> {
+    let line = EventLine { sku: SkuId(7), stock: Some(StockId(1)), quantity: raw(20_000), is_returned: true };
+    let rest = EventLine { stock: None, is_returned: false, ..line };
+    Command::OrderEvent(Box::new(OrderEvent {
+        order: "100000123".into(),
+        action: OrderAction::Refund,
+        document: "C-17".into(),
+        source: Some(SourceId(3)),
+        lines: vec![line, rest],
+        forced: false,
+        ttl_ms: None,
+    }))
+}
+
+/// An event without a line.
+fn cancellation() -> Command<'static> {
+    Command::OrderEvent(Box::new(OrderEvent {
+        order: "100000123".into(),
+        action: OrderAction::Cancel,
+        document: String::new(),
+        source: None,
+        lines: Vec::new(),
+        forced: false,
+        ttl_ms: None,
+    }))
 }
 
 fn readmit() -> Command<'static> {
@@ -70,6 +98,18 @@ fn configure() -> Configure {
         order_retention_min_ms: Some(86_400_000),
         orders_max: Some(10_000_000),
     }
+}
+
+/// The commands that name an order.
+fn order_commands() -> [(&'static str, Command<'static>); 3] {
+    [
+        ("order_event", order_event()),
+        ("order_event_cancel", cancellation()),
+        (
+            "order_place_failed",
+            Command::PlaceFailed(PlaceFailed { order: "100000123".into(), placement: reservation() }),
+        ),
+    ]
 }
 
 /// Every catalog kind: name and command.
@@ -143,5 +183,5 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("unmark", Command::Unmark(MarkRemoval { name: "before the sale".into() })),
         ("readmit", readmit()),
     ];
-    commands.into_iter().map(|(name, command)| (name.to_owned(), command)).collect()
+    commands.into_iter().chain(order_commands()).map(|(name, command)| (name.to_owned(), command)).collect()
 }

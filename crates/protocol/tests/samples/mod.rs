@@ -9,7 +9,8 @@ pub(crate) use answers::{answers, queries};
 pub(crate) use catalog::catalog_commands;
 
 use stockhold_protocol::command::{
-    Extend, KeyHash, Mark, PartKind, Parts, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target,
+    Extend, KeyHash, Mark, PartKind, Parts, Placement, Refund, RefundPart, Release, Replace, Reserve, Sell,
+    Ship, Target,
 };
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{
@@ -68,6 +69,10 @@ fn full(lines: &[Line]) -> Reserve<'_> {
     }
 }
 
+fn placed(lines: &[Line]) -> Reserve<'_> {
+    Reserve { best_effort: false, ..full(lines) }
+}
+
 fn record(envelope: &Envelope<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     envelope.encode(&mut bytes).unwrap();
@@ -123,7 +128,8 @@ pub(crate) fn commands() -> Vec<(String, Vec<u8>)> {
     ];
     let hot = hot.into_iter().map(|(name, command)| (name.to_owned(), command));
     let cold = catalog_commands().into_iter();
-    for (number, (name, command)) in (1..).zip(hot.chain(cold)) {
+    let placed = ("order_placed".to_owned(), Command::OrderPlaced(Placement(placed(&narrow))));
+    for (number, (name, command)) in (1..).zip(hot.chain(cold).chain([placed])) {
         let id = if command == Command::Tick { CommandId::NONE } else { id(number) };
         records.push((format!("command_{name}"), record(&Envelope::new(id, command))));
     }

@@ -8,14 +8,19 @@ mod catalog;
 mod goods;
 mod note;
 mod order;
+mod order_event;
 mod outcome;
 mod reservation;
 mod table;
+mod varint;
 
 pub(crate) use catalog::{ALL_STOCKS, SettingsRow, SkuRow};
 pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
 pub(crate) use note::{NOTE_BYTES, NoteKind, NoteRow, Shipment};
-pub(crate) use order::{OrderLine, OrderLineRow, OrderRow, Total, Totals};
+pub(crate) use order::{EVENT_BYTES_MAX, OrderPartRow, OrderRow, PART_BYTES, order_key};
+pub(crate) use order_event::{
+    Booking, EventHead, Events, OrderLine, OrderSums, Total, Totals, body_of, event_bytes_max,
+};
 pub(crate) use outcome::{OutcomeRow, generation_of, read_side};
 pub(crate) use reservation::{Grant, LineRow, LineState, ReservationRow, Stage};
 pub use table::Section;

@@ -1,118 +1,49 @@
-//! Records of orders. The first line is part of the order's own record. Further lines have their own records with the op
-//! that made the order, so a snapshot needs no slots.
+//! Records of orders. The first bytes of the events of an order are part of its own record. Further ones have records of
+//! their own with the key of the order, so a snapshot needs no slots.
 
 use super::{Record, Section, put_all};
 use crate::table::NO_SLOT;
 use stockhold_protocol::BadField;
-use stockhold_protocol::codec::{Fixed, Reader};
+use stockhold_protocol::codec::Reader;
 use stockhold_protocol::limits::REFERENCE_BYTES_MAX;
 
-/// The units of an order that are counted under one heading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Total {
-    /// Granted: confirmed, or added to a confirmed order.
-    Ordered,
-    /// Given back before they were shipped, other than by a refund.
-    Cancelled,
-    /// Shipped from the promise, and not reversed.
-    Shipped,
-    /// Shipped beyond the promise by force, and not reversed.
-    Beyond,
-    /// Returned by the customer.
-    Returned,
-    /// Refunded before they were shipped.
-    Refunded,
-    /// Lost at the source before they were shipped.
-    WrittenOff,
+/// The bytes of an order's number and of its events that are part of its own record.
+const INLINE_BYTES: usize = 95;
+/// The bytes of events in one further record.
+pub(crate) const PART_BYTES: usize = 48;
+/// The most bytes of the events of an order.
+pub(crate) const EVENT_BYTES_MAX: usize = 128 * 1024;
+
+/// The lowest bits of an order's key are its position among the orders that one op made.
+const KEY_SHIFT: u32 = 11;
+
+/// The key of the first order that an op makes.
+pub(crate) const fn order_key(op: u64) -> u64 {
+    op << KEY_SHIFT
 }
 
-/// The number of totals.
-pub(crate) const TOTALS: usize = 7;
-
-/// The totals of a SKU in a stock of an order, in ten-thousandths. Holds that were never confirmed are not part of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Totals([i64; TOTALS]);
-
-impl Totals {
-    pub(crate) fn of(&self, total: Total) -> i64 {
-        self.0[total as usize]
-    }
-
-    pub(crate) fn add(&mut self, total: Total, units: i64) {
-        let sum = &mut self.0[total as usize];
-        *sum = sum.saturating_add(units);
-    }
-
-    /// The units that are promised and confirmed.
-    pub(crate) fn open(&self) -> i64 {
-        [Total::Cancelled, Total::Shipped, Total::Refunded, Total::WrittenOff]
-            .into_iter()
-            .fold(self.of(Total::Ordered), |open, ended| open.saturating_sub(self.of(ended)))
-    }
-
-    /// Whether an order can have these totals.
-    pub(crate) fn is_sound(&self) -> bool {
-        let shipped = self.of(Total::Shipped).saturating_add(self.of(Total::Beyond));
-        self.0.iter().all(|units| *units >= 0) && self.open() >= 0 && self.of(Total::Returned) <= shipped
-    }
+/// The op that made the order with this key.
+pub(super) const fn op_of_key(key: u64) -> u64 {
+    key >> KEY_SHIFT
 }
 
-/// The totals of one SKU in one stock of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OrderLine {
-    pub(crate) stock: u32,
-    pub(crate) sku: u32,
-    pub(crate) totals: Totals,
-}
-
-const LINE_BYTES: usize = 8 + 8 * TOTALS;
-
-impl OrderLine {
-    fn bytes(&self) -> [u8; LINE_BYTES] {
-        let mut bytes = Fixed::new();
-        bytes.put(self.stock.to_le_bytes()).put(self.sku.to_le_bytes());
-        for units in self.totals.0 {
-            bytes.put(units.to_le_bytes());
-        }
-        bytes.done()
-    }
-
-    fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        let (stock, sku) = (reader.u32("order.stock")?, reader.u32("order.sku")?);
-        let mut totals = Totals::default();
-        for units in &mut totals.0 {
-            *units = reader.i64("order.totals")?;
-        }
-        if !totals.is_sound() {
-            return Err(BadField::new("order.totals", "must agree with each other"));
-        }
-        Ok(Self { stock, sku, totals })
-    }
-}
-
-/// No stock has this number. It marks an order without a line.
-const NO_LINE: u32 = u32::MAX;
-/// Says in the bytes of an order that further lines have their own records.
-const MANY_LINES: u8 = 2;
-
-/// An order with its first line.
+/// An order with the first bytes of its events.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OrderRow {
-    /// The op that made it.
-    pub(crate) op: u64,
+    /// The op that made it, and its position among the orders that this op made: [`order_key`].
+    pub(crate) key: u64,
     pub(crate) owner: u64,
     /// Op time of the last change of a settled order, in milliseconds; 0 otherwise.
     pub(crate) settled_ms: u64,
     /// Its position among the settled orders; 0 for other orders.
     pub(crate) settled_number: u64,
-    /// `stock` is `NO_LINE` if nothing of the order was ever confirmed.
-    first: OrderLine,
-    /// Slot of the first further line. Not part of the bytes.
+    /// The bytes of all its events.
+    pub(crate) event_bytes: u32,
+    /// Slot of the first further part. Not part of the bytes.
     pub(crate) more: u32,
     /// The slot of the reservation that joined last. Not part of the bytes.
     pub(crate) reservations: u32,
-    /// The lines with open confirmed units. Not part of the bytes. A record that was read and is not derived yet has 1 if
-    /// further lines follow.
+    /// The lines with open confirmed units. Not part of the bytes.
     pub(crate) open_lines: u32,
     /// The last deadline of its live holds, in seconds; 0 = none. Not part of the bytes.
     pub(crate) held_until_s: u32,
@@ -121,21 +52,22 @@ pub(crate) struct OrderRow {
     /// The neighbours among the settled orders. Not part of the bytes.
     pub(crate) older: u32,
     pub(crate) newer: u32,
-    length: u8,
-    number: [u8; REFERENCE_BYTES_MAX],
+    number_length: u8,
+    /// The number, then the first bytes of the events.
+    inline: [u8; INLINE_BYTES],
 }
 
 impl OrderRow {
-    /// An order without lines. Its number has at most [`REFERENCE_BYTES_MAX`] bytes.
-    pub(crate) fn new(op: u64, owner: u64, number: &[u8]) -> Self {
-        let mut bytes = [0; REFERENCE_BYTES_MAX];
-        bytes[..number.len()].copy_from_slice(number);
+    /// An order without events. Its number has at most [`REFERENCE_BYTES_MAX`] bytes.
+    pub(crate) fn new(key: u64, owner: u64, number: &[u8]) -> Self {
+        let mut inline = [0; INLINE_BYTES];
+        inline[..number.len()].copy_from_slice(number);
         Self {
-            op,
+            key,
             owner,
             settled_ms: 0,
             settled_number: 0,
-            first: OrderLine { stock: NO_LINE, sku: 0, totals: Totals::default() },
+            event_bytes: 0,
             more: NO_SLOT,
             reservations: NO_SLOT,
             open_lines: 0,
@@ -143,18 +75,23 @@ impl OrderRow {
             ends_at_s: 0,
             older: NO_SLOT,
             newer: NO_SLOT,
-            length: u8::try_from(number.len()).unwrap_or(u8::MAX),
-            number: bytes,
+            number_length: u8::try_from(number.len()).unwrap_or(u8::MAX),
+            inline,
         }
     }
 
+    /// The op that made it.
+    pub(crate) const fn op(&self) -> u64 {
+        op_of_key(self.key)
+    }
+
     pub(crate) fn number(&self) -> &[u8] {
-        &self.number[..usize::from(self.length)]
+        &self.inline[..usize::from(self.number_length)]
     }
 
     /// Whether units of it were ever confirmed. Such an order is kept when its reservations have ended.
     pub(crate) const fn is_kept(&self) -> bool {
-        self.first.stock != NO_LINE
+        self.event_bytes > 0
     }
 
     /// Whether the order is kept and no confirmed units are open.
@@ -162,17 +99,33 @@ impl OrderRow {
         self.is_kept() && self.open_lines == 0
     }
 
-    /// The first line of a kept order.
-    pub(crate) const fn first(&self) -> Option<&OrderLine> {
-        if self.is_kept() { Some(&self.first) } else { None }
+    /// How many bytes of events this record has room for.
+    fn room(&self) -> usize {
+        INLINE_BYTES.saturating_sub(usize::from(self.number_length))
     }
 
-    pub(crate) const fn first_mut(&mut self) -> Option<&mut OrderLine> {
-        if self.is_kept() { Some(&mut self.first) } else { None }
+    /// The bytes of events in this record.
+    pub(crate) fn first_part(&self) -> &[u8] {
+        let start = usize::from(self.number_length);
+        let bytes = usize::try_from(self.event_bytes).unwrap_or(usize::MAX).min(self.room());
+        &self.inline[start..start.saturating_add(bytes)]
     }
 
-    pub(crate) const fn set_first(&mut self, line: OrderLine) {
-        self.first = line;
+    /// How many further records the events need.
+    pub(crate) fn further_parts(&self) -> usize {
+        let bytes = usize::try_from(self.event_bytes).unwrap_or(usize::MAX);
+        bytes.saturating_sub(self.room()).div_ceil(PART_BYTES)
+    }
+
+    /// Appends bytes of events as far as this record has room. Returns the rest, which is counted already.
+    pub(crate) fn append<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let used = self.first_part().len();
+        let (here, rest) = bytes.split_at(bytes.len().min(self.room().saturating_sub(used)));
+        let start = usize::from(self.number_length).saturating_add(used);
+        self.inline[start..start.saturating_add(here.len())].copy_from_slice(here);
+        let added = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.event_bytes = self.event_bytes.saturating_add(added);
+        rest
     }
 }
 
@@ -180,17 +133,16 @@ impl Record for OrderRow {
     const SECTION: Section = Section::Order;
 
     fn put(&self, out: &mut Vec<u8>) {
-        let words = [self.op, self.owner, self.settled_ms, self.settled_number];
+        let words = [self.key, self.owner, self.settled_ms, self.settled_number];
         out.extend(words.into_iter().flat_map(u64::to_le_bytes));
-        let lines = if self.more == NO_SLOT { u8::from(self.is_kept()) } else { MANY_LINES };
-        put_all(&[&[self.length], self.number(), &[lines]], out);
-        if self.is_kept() {
-            out.extend_from_slice(&self.first.bytes());
-        }
+        put_all(
+            &[&[self.number_length], self.number(), &self.event_bytes.to_le_bytes(), self.first_part()],
+            out,
+        );
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        let (op, owner) = (reader.u64("order.op")?, reader.u64("order.owner")?);
+        let (key, owner) = (reader.u64("order.key")?, reader.u64("order.owner")?);
         let (settled_ms, settled_number) =
             (reader.u64("order.settled_ms")?, reader.u64("order.settled_number")?);
         let length = usize::from(reader.u8("order.number")?);
@@ -198,40 +150,68 @@ impl Record for OrderRow {
         if number.is_empty() || length > REFERENCE_BYTES_MAX || std::str::from_utf8(number).is_err() {
             return Err(BadField::new("order.number", "is not a valid number"));
         }
-        let mut row = Self::new(op, owner, number);
+        let mut row = Self::new(key, owner, number);
         (row.settled_ms, row.settled_number) = (settled_ms, settled_number);
-        match reader.u8("order.lines")? {
-            0 => {}
-            lines @ (1 | MANY_LINES) => {
-                row.first = OrderLine::get(reader)?;
-                row.open_lines = u32::from(lines == MANY_LINES);
-            }
-            _ => return Err(BadField::new("order.lines", "must be 0, 1 or 2")),
+        let event_bytes = reader.u32("order.event_bytes")?;
+        let bytes = usize::try_from(event_bytes).unwrap_or(usize::MAX);
+        if bytes > EVENT_BYTES_MAX {
+            return Err(BadField::new("order.event_bytes", "must be at most 128 KiB"));
         }
+        row.append(reader.take(bytes.min(row.room()), "order.events")?);
+        row.event_bytes = event_bytes;
         Ok(row)
     }
 }
 
-/// A further line of an order.
+/// A further part of the events of an order.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OrderLineRow {
-    /// The op that made the order.
+pub(crate) struct OrderPartRow {
+    /// The key of the order.
     pub(crate) order: u64,
-    /// Slot of the next line. Not part of the bytes.
+    /// Slot of the next part. Not part of the bytes.
     pub(crate) next: u32,
-    pub(crate) line: OrderLine,
+    /// Its position among the further parts, from 0.
+    pub(crate) at: u16,
+    length: u8,
+    bytes: [u8; PART_BYTES],
 }
 
-impl Record for OrderLineRow {
-    const SECTION: Section = Section::OrderLine;
+impl OrderPartRow {
+    pub(crate) const fn new(order: u64, at: u16) -> Self {
+        Self { order, next: NO_SLOT, at, length: 0, bytes: [0; PART_BYTES] }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// Appends bytes as far as there is room. Returns the rest.
+    pub(crate) fn append<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let used = usize::from(self.length);
+        let (here, rest) = bytes.split_at(bytes.len().min(PART_BYTES.saturating_sub(used)));
+        self.bytes[used..used.saturating_add(here.len())].copy_from_slice(here);
+        self.length = self.length.saturating_add(u8::try_from(here.len()).unwrap_or(0));
+        rest
+    }
+}
+
+impl Record for OrderPartRow {
+    const SECTION: Section = Section::OrderPart;
 
     fn put(&self, out: &mut Vec<u8>) {
-        put_all(&[&self.order.to_le_bytes(), &self.line.bytes()], out);
+        put_all(&[&self.order.to_le_bytes(), &self.at.to_le_bytes(), &[self.length], self.bytes()], out);
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
-        Ok(Self { order: reader.u64("order.op")?, next: NO_SLOT, line: OrderLine::get(reader)? })
+        let mut row = Self::new(reader.u64("order.key")?, reader.u16("order.part")?);
+        let length = reader.u8("order.length")?;
+        if length == 0 || usize::from(length) > PART_BYTES {
+            return Err(BadField::new("order.length", "must be 1 to 48"));
+        }
+        row.append(reader.take(length.into(), "order.events")?);
+        Ok(row)
     }
 }
 
-const _: () = assert!(size_of::<OrderRow>() <= 160, "an order with one line must stay small");
+const _: () = assert!(size_of::<OrderRow>() <= 160, "an order with one shipment must stay small");
+const _: () = assert!(size_of::<OrderPartRow>() == 64, "a part is one cache line");

@@ -50,10 +50,10 @@ macro_rules! record_table {
                 13 Line(lines: LineRow, load_line);
                 /// Notes of reservations: order references, details of answers, shipments.
                 14 Note(notes: NoteRow, load_note);
-                /// Orders with their first line.
+                /// Orders with the first bytes of their events.
                 16 Order(orders: OrderRow, load_order);
-                /// Further lines of orders.
-                17 OrderLine(order_lines: OrderLineRow, load_order_line);
+                /// Further bytes of the events of orders.
+                17 OrderPart(order_parts: OrderPartRow, load_order_part);
             }
             outcomes {
                 /// Recorded outcomes.

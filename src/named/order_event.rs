@@ -1,0 +1,43 @@
+//! What an event of an order says, with names.
+
+use super::is_default;
+use super::text::Text;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use stockhold_protocol::Quantity;
+use stockhold_protocol::command::OrderAction;
+
+/// What happens to an order. Documents have its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Action(pub OrderAction);
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let action = OrderAction::ALL.iter().find(|action| action.name() == name);
+        action
+            .map(|action| Self(*action))
+            .ok_or_else(|| de::Error::custom(format!("an event of an order has no action {name:?}")))
+    }
+}
+
+/// Units of a SKU in an event of an order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventLine {
+    /// The SKU.
+    pub sku: String,
+    /// The stock; none means every stock of the order.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stock: Option<String>,
+    /// Units.
+    pub quantity: Text<Quantity>,
+    /// Whether refunded units are returned to stock.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_returned: bool,
+}
