@@ -217,6 +217,26 @@ pub struct Reserved {
     pub outcome: Outcome,
 }
 
+/// The result of a placement of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Whether the order was placed like this before, so that nothing happened now. Then no reservation has the id of
+    /// this call.
+    pub is_repeated: bool,
+    /// What was reserved, as by a reserve.
+    pub reserved: Reserved,
+}
+
+impl From<Settled> for Placed {
+    fn from(settled: Settled) -> Self {
+        // A deadline is always later than the first second of 1970.
+        let is_repeated = settled.outcome.value == 1;
+        let reserved = Reserved::from(settled);
+        let deadline = reserved.deadline.filter(|_| !is_repeated);
+        Self { is_repeated, reserved: Reserved { deadline, ..reserved } }
+    }
+}
+
 impl From<Settled> for Reserved {
     fn from(settled: Settled) -> Self {
         let (granted, backordered) = match &settled.outcome.detail {
@@ -344,6 +364,30 @@ macro_rules! defined {
 }
 
 defined!(SkuId, StockId, SourceId, ChannelId);
+
+/// The result of an event of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderChanged {
+    /// The order had the document already, so nothing happened now.
+    pub is_repeated: bool,
+    /// Less was done than the lines say: of a cancel, an invoice or a forced compensation as much as was possible.
+    pub is_partial: bool,
+    /// Units that are promised and missing after the event. Only events that record facts can leave any.
+    pub shortfall: Quantity,
+    /// The whole outcome.
+    pub outcome: Outcome,
+}
+
+impl From<Settled> for OrderChanged {
+    fn from(settled: Settled) -> Self {
+        Self {
+            is_repeated: settled.outcome.value != 0,
+            is_partial: settled.outcome.code == Code::Partial,
+            shortfall: settled.shortfall(),
+            outcome: settled.outcome,
+        }
+    }
+}
 
 /// The result of a command that has no more to report than its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -282,7 +282,7 @@ impl Client {
     }
 }
 
-fn reserve_of<'a>(cart: &Cart<'a>, lines: &'a [Line], numbers: &mut Numbers<'_>) -> Reserve<'a> {
+pub(crate) fn reserve_of<'a>(cart: &Cart<'a>, lines: &'a [Line], numbers: &mut Numbers<'_>) -> Reserve<'a> {
     Reserve {
         target: numbers.target(cart.target),
         lines: Lines::Slice(lines),

@@ -9,7 +9,7 @@
 //! unchanged. An error ([`CallError`]) means that there is no answer.
 //!
 //! Reading order: `command_batch`, `sans_io`, `connection` (the low level); `job`, `multiplexer`, `connection_task`,
-//! `call`, `client` (the handle); `commands`, `merchant`, `queries` (the calls).
+//! `call`, `client` (the handle); `commands`, `orders`, `merchant`, `queries` (the calls).
 #![forbid(unsafe_code)]
 
 mod address;
@@ -29,13 +29,17 @@ mod merchant;
 mod multiplexer;
 mod names;
 mod options;
+mod orders;
 mod queries;
 mod reply;
 mod sans_io;
 mod server_clock;
 
 pub use address::{DEFAULT_ADDRESS, SERVER_VARIABLE, server_address};
-pub use answer::{Answer, Confirmed, Defined, Done, Extended, Noted, Refusal, Reserved, Settled, Shipped};
+pub use answer::{
+    Answer, Confirmed, Defined, Done, Extended, Noted, OrderChanged, Placed, Refusal, Reserved, Settled,
+    Shipped,
+};
 pub use cart::{Cart, line, units_of};
 pub use client::{Client, ClientBuilder};
 pub use command_batch::{CommandBatch, PushError};
@@ -46,6 +50,7 @@ pub use ids::{IdGenerator, wall_clock_ms};
 pub use merchant::Note;
 pub use names::{CartLine, LogIdentity, ScopeRef, SkuRef, SourceRef, StockRef, TargetRef};
 pub use options::{DialFuture, Dialer, RetryPolicy, Stream};
+pub use orders::OrderUnits;
 pub use queries::CheckResults;
 pub use reply::{Availability, CellFrame, OutcomeFrame, Outcomes, Reply};
 pub use sans_io::SansIoConnection;

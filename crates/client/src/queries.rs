@@ -9,9 +9,9 @@ use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
-    ConfigurationView, ExplainView, MarkView, Name, OldNameView, OrderFilter, OrderView, OrdersView, Query,
-    QueryAnswer, ReservationFilter, ReservationView, ReservationsView, SkuView, SnapshotView, SourceView,
-    SourcingRequest, SourcingView, Status, StockView, Validation,
+    ConfigurationView, ExplainView, MarkView, Name, OldNameView, OrderFilter, OrderHistoryView, OrderView,
+    OrdersView, Query, QueryAnswer, ReservationFilter, ReservationView, ReservationsView, SkuView,
+    SnapshotView, SourceView, SourcingRequest, SourcingView, Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -58,6 +58,8 @@ blocking_calls! {
     fn reservations(filter: ReservationFilter, after: u64, limit: u32) -> ReservationsView;
     /// See [`crate::Client::order`].
     fn order(number: &str) -> Option<OrderView>;
+    /// See [`crate::Client::order_history`].
+    fn order_history(number: &str, after: u32, limit: u32) -> Option<OrderHistoryView>;
     /// See [`crate::Client::orders`].
     fn orders(filter: OrderFilter, after: u64, limit: u32) -> OrdersView;
     /// See [`crate::Client::sku`].
@@ -213,6 +215,20 @@ impl Client {
     /// [`CallError`] when there is no answer.
     pub async fn order(&self, number: &str) -> Result<Option<OrderView>, CallError> {
         expect_answer!(self, Query::Order(number.to_owned()), Order)
+    }
+
+    /// At most `limit` events of an order (1..=1000), after the first `after` of them. `None`: the order is unknown or no longer
+    /// kept.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn order_history(
+        &self,
+        number: &str,
+        after: u32,
+        limit: u32,
+    ) -> Result<Option<OrderHistoryView>, CallError> {
+        expect_answer!(self, Query::OrderHistory { number: number.to_owned(), after, limit }, OrderHistory)
     }
 
     /// At most `limit` orders (1..=1000) that match, from the cursor `after` on; 0 is the first. The answer has the next

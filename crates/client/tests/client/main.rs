@@ -5,5 +5,6 @@ mod calls;
 mod deadlines;
 mod epochs;
 mod fake;
+mod orders;
 mod sans_io;
 mod words;
