@@ -4,7 +4,7 @@ use super::context::Common;
 use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, list, manual,
-    mark, replay, restore, salable, select_sources, serve, settings, show, status, top, verify, why,
+    mark, order, replay, restore, salable, select_sources, serve, settings, show, status, top, verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -61,6 +61,9 @@ pub(super) enum Action {
     Sell(goods::SellArguments),
     /// Undo parts of an order
     Refund(goods::RefundArguments),
+    /// Place an order, and record what happens to it, by its number
+    #[command(subcommand)]
+    Order(order::OrderCommand),
     /// Set the quantity on hand at a source
     Count(goods::CountArguments),
     /// Change the quantity on hand at a source by a difference

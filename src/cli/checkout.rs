@@ -75,7 +75,7 @@ impl Cart {
     }
 }
 
-fn ttl_ms(ttl: Duration) -> Result<u32, Failure> {
+pub(super) fn ttl_ms(ttl: Duration) -> Result<u32, Failure> {
     u32::try_from(milliseconds(ttl)).map_err(|_| Failure::usage("--ttl: the maximum is 49 days"))
 }
 

@@ -45,6 +45,8 @@ mod new_skus;
 mod old_names;
 mod open_promises;
 mod opened;
+mod order;
+mod order_history;
 mod orders;
 mod output;
 mod parse;
@@ -159,6 +161,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Amend(arguments) => goods::amend(context, arguments),
         Action::Sell(arguments) => goods::sell(context, arguments),
         Action::Refund(arguments) => goods::refund(context, arguments),
+        Action::Order(command) => order::order(context, command),
         Action::Count(arguments) => goods::count(context, arguments),
         Action::Adjust(arguments) => goods::adjust(context, arguments),
         Action::Transfer(arguments) => goods::transfer(context, arguments),

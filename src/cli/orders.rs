@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::Names;
+use super::order_history::History;
 use super::output::{Text, table};
 use super::questions::wrong_answer;
 use super::server_connection::ServerConnection;
@@ -44,6 +45,7 @@ pub(super) fn show(
     context: Context<'_>,
     server: &mut ServerConnection,
     number: &str,
+    limit: u32,
 ) -> Result<Exit, Failure> {
     let QueryAnswer::Order(view) = server.query(&Query::Order(number.to_owned()))? else {
         return Err(wrong_answer());
@@ -54,19 +56,38 @@ pub(super) fn show(
         context.output.result(&text, &json!({"number": number, "state": "unknown"}))?;
         return Ok(Exit::Refused);
     };
-    let (text, document) = order(server, &view)?;
+    let names = Names::load(server)?;
+    let (mut text, mut document) = order(server, &names, &view)?;
+    let history = History::read(server, &view, limit)?;
+    let (words, events) = history.rendered(server, &names)?;
+    text.push_str(&words);
+    document["events"] = view.events.into();
+    document["history"] = events;
     context.output.result(&text, &document)?;
     Ok(Exit::Ok)
 }
 
-const TOTALS: [&str; 9] =
-    ["ordered", "lapsed", "cancelled", "shipped", "beyond", "returned", "refunded", "written_off", "open"];
+const TOTALS: [&str; 11] = [
+    "ordered",
+    "compensated",
+    "lapsed",
+    "cancelled",
+    "invoiced",
+    "shipped",
+    "beyond",
+    "returned",
+    "refunded",
+    "written_off",
+    "open",
+];
 
-const fn totals(line: &OrderLineView) -> [Quantity; 9] {
+const fn totals(line: &OrderLineView) -> [Quantity; 11] {
     [
         line.ordered,
+        line.compensated,
         line.lapsed,
         line.cancelled,
+        line.invoiced,
         line.shipped,
         line.beyond,
         line.returned,
@@ -76,8 +97,7 @@ const fn totals(line: &OrderLineView) -> [Quantity; 9] {
     ]
 }
 
-fn order(server: &mut ServerConnection, view: &OrderView) -> Result<(String, Value), Failure> {
-    let names = Names::load(server)?;
+fn order(server: &mut ServerConnection, names: &Names, view: &OrderView) -> Result<(String, Value), Failure> {
     // A column is shown if any line has units there.
     let is_shown = |at: usize| {
         at == 0 || at == TOTALS.len() - 1 || view.lines.iter().any(|line| totals(line)[at] != Quantity::ZERO)

@@ -1,6 +1,6 @@
 //! Parses the values of the command line: lines of a cart, refund parts, channels, addresses.
 
-use super::quantity::{QuantityError, positive};
+use super::quantity::{self, QuantityError, positive};
 use crate::catalog::channel_parts;
 use crate::config::ListenAddress;
 use std::str::FromStr;
@@ -18,6 +18,14 @@ pub(super) struct CartLine {
 pub(super) struct RefundLine {
     pub(super) line: CartLine,
     pub(super) source: String,
+}
+
+/// `SKU=QTY`, `SKU=QTY@STOCK`, or `SKU` for one unit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct UnitLine {
+    pub(super) sku: String,
+    pub(super) quantity: Quantity,
+    pub(super) stock: Option<String>,
 }
 
 /// `type/code`.
@@ -39,6 +47,11 @@ pub(super) enum ParseError {
     /// A refund part with its source.
     #[error("write SKU=QUANTITY@SOURCE, such as BIKE-0001=2@shop-nyc")]
     Placed,
+    /// A line of an event of an order.
+    #[error(
+        "write SKU=QUANTITY or SKU=QUANTITY@STOCK, such as BIKE-0001=2@web-us, or only the SKU for one unit"
+    )]
+    Unit,
     /// A channel.
     #[error("write TYPE/CODE, such as website/us")]
     Channel,
@@ -74,12 +87,51 @@ impl FromStr for RefundLine {
         }
         let line = line.parse().map_err(|error| match error {
             ParseError::Quantity(_) => error,
-            ParseError::Line | ParseError::Placed | ParseError::Channel | ParseError::Server => {
-                ParseError::Placed
-            }
+            ParseError::Line
+            | ParseError::Placed
+            | ParseError::Unit
+            | ParseError::Channel
+            | ParseError::Server => ParseError::Placed,
         })?;
         Ok(Self { line, source: source.to_owned() })
     }
+}
+
+impl FromStr for UnitLine {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        unit_line(text, positive)
+    }
+}
+
+/// A line whose quantity may be 0.
+pub(super) fn total_line(text: &str) -> Result<UnitLine, ParseError> {
+    unit_line(text, quantity::not_negative)
+}
+
+/// A line whose quantity may be negative.
+pub(super) fn signed_line(text: &str) -> Result<UnitLine, ParseError> {
+    unit_line(text, quantity::any)
+}
+
+fn unit_line(text: &str, parse: fn(&str) -> Result<Quantity, QuantityError>) -> Result<UnitLine, ParseError> {
+    let (sku, amount) = match text.rsplit_once('=') {
+        Some((sku, amount)) => (sku, Some(amount)),
+        None => (text, None),
+    };
+    let (amount, stock) = match amount.and_then(|amount| amount.split_once('@')) {
+        Some((amount, stock)) => (Some(amount), Some(stock)),
+        None => (amount, None),
+    };
+    if sku.is_empty() || stock == Some("") {
+        return Err(ParseError::Unit);
+    }
+    let quantity = match amount {
+        Some(amount) => parse(amount)?,
+        None => Quantity::units(1).ok_or(ParseError::Unit)?,
+    };
+    Ok(UnitLine { sku: sku.to_owned(), quantity, stock: stock.map(str::to_owned) })
 }
 
 impl FromStr for ChannelName {
@@ -126,6 +178,26 @@ mod tests {
         assert!("A=2".parse::<RefundLine>().is_err());
         assert_eq!("pos/nyc".parse::<ChannelName>().unwrap().code, "nyc");
         assert!("pos".parse::<ChannelName>().is_err());
+    }
+
+    #[test]
+    fn a_line_of_an_event_may_name_its_stock() {
+        // Proves each form, which quantities each kind of line accepts, and that invalid text is refused.
+        let line: UnitLine = "BIKE-0001=2.5@web".parse().unwrap();
+        assert_eq!((line.sku.as_str(), line.quantity.raw()), ("BIKE-0001", 25_000));
+        assert_eq!(line.stock.as_deref(), Some("web"));
+        let line: UnitLine = "A@B=3".parse().unwrap();
+        assert_eq!((line.sku.as_str(), line.stock), ("A@B", None));
+        assert_eq!("BIKE".parse::<UnitLine>().unwrap().quantity.raw(), 10_000);
+        for text in ["", "=2", "A=2@", "=2@web"] {
+            assert_eq!(text.parse::<UnitLine>(), Err(ParseError::Unit), "{text}");
+        }
+        for (text, positive, total, signed) in
+            [("A=1", true, true, true), ("A=0", false, true, true), ("A=-1@web", false, false, true)]
+        {
+            let parsed = [text.parse::<UnitLine>(), total_line(text), signed_line(text)];
+            assert_eq!(parsed.map(|line| line.is_ok()), [positive, total, signed], "{text}");
+        }
     }
 
     #[test]

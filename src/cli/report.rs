@@ -11,6 +11,9 @@ use stockhold_protocol::command::Kind;
 use stockhold_protocol::query::{Query, QueryAnswer};
 use stockhold_protocol::{Code, CommandId, Detail, Outcome, SkuId, SourceId};
 
+/// The value of an event of an order whose document was known. Greater values are deadlines.
+const REPEATED: u32 = 1;
+
 /// Prints the outcome of one command and returns the exit code.
 pub(super) fn outcome(
     server: &mut ServerConnection,
@@ -206,10 +209,20 @@ fn text(
     }
     push(&mut text, "id", &id.to_string());
     push(&mut text, "op", &outcome.op.to_string());
+    if is_repeated(kind, outcome) {
+        let known = if kind == Kind::OrderPlaced { "placed like this" } else { "given this document" };
+        push(&mut text, "", &format!("the order was {known} before, so nothing happened now"));
+    }
     if outcome.replayed {
         push(&mut text, "", "this is the recorded outcome of an earlier command with this id");
     }
     text
+}
+
+/// Whether an event of an order repeats one that took effect before.
+fn is_repeated(kind: Kind, outcome: &Outcome) -> bool {
+    let is_of_order = matches!(kind, Kind::OrderEvent | Kind::OrderPlaced);
+    is_of_order && outcome.code.is_success() && outcome.value == REPEATED
 }
 
 fn push(text: &mut String, name: &str, value: &str) {
@@ -221,7 +234,8 @@ fn push(text: &mut String, name: &str, value: &str) {
 /// The values that an outcome of this kind and code contains.
 fn facts(kind: Kind, outcome: &Outcome, shown_offset_ms: i64) -> Vec<(&'static str, String)> {
     let value = outcome.value;
-    let deadline = matches!(kind, Kind::Reserve | Kind::Extend | Kind::Replace);
+    let deadline = matches!(kind, Kind::Reserve | Kind::Extend | Kind::Replace)
+        || matches!(kind, Kind::OrderEvent | Kind::OrderPlaced) && value > REPEATED;
     let number = matches!(kind, Kind::DefineSource | Kind::DefineStock | Kind::DefineSku | Kind::Channel);
     if outcome.code == Code::Busy {
         vec![("again in", format!("{value} ms"))]
@@ -256,6 +270,9 @@ fn document(
     set("replayed", json!(outcome.replayed));
     set("op", json!(outcome.op));
     set("value", json!(outcome.value));
+    if kind == Kind::OrderEvent {
+        set("repeated", json!(is_repeated(kind, outcome)));
+    }
     if !outcome.code.is_success() {
         set("sentence", json!(outcome.code.sentence()));
     }

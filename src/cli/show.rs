@@ -31,11 +31,15 @@ pub(super) enum Show {
         #[arg(value_name = "RESERVATION")]
         id: ReservationId,
     },
-    /// An order with its totals and its reservations
+    /// An order with its totals, its reservations and its history
     Order {
         /// The number of the order: the reference that its commands carry
         #[arg(value_name = "NUMBER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         number: String,
+        /// How many events of its history to show, the latest
+        #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+        #[arg(value_parser = clap::value_parser!(u32).range(0..=100_000))]
+        limit: u32,
     },
     /// A SKU with its source items and its state in every stock
     Sku {
@@ -58,7 +62,7 @@ pub(super) enum Show {
 pub(super) fn show(context: Context<'_>, what: &Show) -> Result<Exit, Failure> {
     let mut server = context.server()?;
     let (text, document) = match what {
-        Show::Order { number } => return orders::show(context, &mut server, number),
+        Show::Order { number, limit } => return orders::show(context, &mut server, number, *limit),
         Show::Reservation { id } => {
             let QueryAnswer::Reservation(view) = server.query(&Query::Reservation(id.0.to_bytes()))? else {
                 return Err(wrong_answer());

@@ -21,6 +21,7 @@ mod log_truncate;
 mod log_verify;
 mod marks;
 mod names;
+mod order;
 mod places;
 mod refused;
 mod rehearsal;

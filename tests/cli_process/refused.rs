@@ -57,6 +57,12 @@ fn flags_without_meaning_are_refused() {
         ("reserve --stock web --channel a/b --line A", "cannot be used with"),
         ("settings --stock web --min-qty 1", "--sku <SKU>"),
         ("define source x --name x --country US --postcode 1 --latitude 1", "--longitude <DEGREES>"),
+        ("order cancel 1 --line A=2@", "write SKU=QUANTITY or SKU=QUANTITY@STOCK"),
+        ("order refund 1 --line A=2", "--return-to-stock"),
+        ("order refund 1 --no-return", "--line"),
+        ("order unship 1 --source east", "--document"),
+        ("order cancel 1 --forced", "unexpected argument '--forced'"),
+        ("order", "stockhold order place"),
         ("status --id 019a0b3c-4d5e-7f60-8123-456789abcdef", "unexpected argument '--id'"),
         ("clock --id 019a0b3c-4d5e-7f60-8123-456789abcdef", "unexpected argument '--id'"),
     ] {
@@ -82,6 +88,10 @@ fn bad_quantities_are_refused_with_a_reason() {
         "sell --stock web --source east --line A=",
         &format!("refund {ID} --unshipped A="),
         "transfer --from east --to west --line A=",
+        "order place 1 --stock web --line A=",
+        "order cancel 1 --line A=",
+        "order ship 1 --source east --line A=",
+        "order refund 1 --returned A=",
         "salable A --need ",
         "settings --qty-increments ",
     ];
@@ -101,6 +111,9 @@ fn bad_quantities_are_refused_with_a_reason() {
     }
     check("quota --sku A --stock web --limit -2", &format!("the quantity \"-2\" {not_negative}"));
     for (line, rule) in [
+        ("order edit 1 --line A=-2", not_negative),
+        ("order edit 1 --line A=abc", number),
+        ("order compensate 1 --line A=1.23456", decimals),
         ("settings --min-qty abc", number),
         ("count --source east --sku A --quantity abc", number),
         ("count --source east --sku A --quantity 1.23456", decimals),

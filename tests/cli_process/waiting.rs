@@ -15,6 +15,21 @@ const FLAG: &str = "1200ms";
 /// What a start and an end of a process may take on a busy machine. It is less than one attempt to connect may take.
 const SLACK: Duration = Duration::from_millis(3_500);
 
+/// Every command that names an order.
+const OF_ORDERS: [&str; 11] = [
+    "order place 1001 --stock web --line A=1",
+    "order confirm 1001",
+    "order extend 1001 --ttl 5m",
+    "order cancel 1001",
+    "order ship 1001 --source east --line A=1",
+    "order invoice 1001 --line A=1",
+    "order refund 1001 --line A=1 --no-return",
+    "order compensate 1001 --line A=1",
+    "order edit 1001 --line A=1",
+    "order unship 1001 --source east --document S-1",
+    "order failed 1001 --placement 019a0b3c-4d5e-7f60-8123-456789abcdef",
+];
+
 /// Every command that contacts a server, with arguments that are right.
 pub(super) fn server_commands() -> Vec<Vec<String>> {
     let (catalog, rows) = (sample("catalog.toml"), sample("stock.csv"));
@@ -84,7 +99,7 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "validate",
         "snapshot",
     ];
-    lines.iter().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
+    lines.iter().chain(&OF_ORDERS).map(|line| line.split(' ').map(str::to_owned).collect()).collect()
 }
 
 /// Runs all commands at the same time against a peer, and checks how long each waits and how it ends.
