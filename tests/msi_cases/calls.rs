@@ -2,17 +2,17 @@
 
 use super::catalog::{backorders, is_set, list};
 use super::expect::{CallError, exact};
+use super::orders;
 use super::shop::Shop;
 use super::text;
 use serde_json::{Value, json};
 
-type Answered = Result<Value, CallError>;
+pub(crate) type Answered = Result<Value, CallError>;
 
 /// What Magento says of a SKU that does not exist.
 const NO_SUCH_PRODUCT: &str =
     "The product that was requested doesn't exist. Verify the product and try again.";
 const NOT_LINKED: &str = "No linked stock found";
-const NOT_AVAILABLE: &str = "Not all of your products are available in the requested quantity.";
 /// The stock that gets the channels that no other stock has.
 const DEFAULT_STOCK: u64 = 1;
 
@@ -37,9 +37,13 @@ pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
         "get_source_item" => source_item(shop, args),
         "get_source_item_quantity" => Ok(source_item(shop, args)?["quantity"].clone()),
         "decrement_source_items" => decrement(shop, args),
-        "place_order" => place(shop, args),
-        "cancel_order" => shop.call(&["release", &order(shop, args)?]).map(|_| Value::Null),
-        "create_shipment" => ship(shop, args),
+        "place_order" => orders::place(shop, args),
+        "cancel_order" => orders::cancel(shop, args),
+        "create_shipment" => orders::ship(shop, args),
+        "create_invoice" => orders::invoice(shop, args),
+        "create_credit_memo" => orders::refund(shop, args),
+        "reservation_events" => orders::events(shop, args),
+        "list_reservations" => orders::reservations(shop, args),
         "import_csv" => import(shop, args),
         "export_csv" => export(shop, args),
         "get_sources_by_priority" => sources_by_priority(shop, args),
@@ -52,7 +56,7 @@ pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
 }
 
 /// The name of the stock that is meant.
-fn stock(shop: &Shop, args: &Value) -> Result<String, CallError> {
+pub(crate) fn stock(shop: &Shop, args: &Value) -> Result<String, CallError> {
     let number = args["stock_id"].as_u64().unwrap_or_default();
     let name = shop.stocks.get(&number).cloned();
     name.ok_or_else(|| CallError::Unknown(format!("the stock {}", args["stock_id"])))
@@ -100,7 +104,7 @@ fn explain(shop: &Shop, sku: &str, stock: &str) -> Answered {
     Ok(explained["stocks"][0].clone())
 }
 
-fn refused(status: u16, message: &str) -> CallError {
+pub(crate) fn refused(status: u16, message: &str) -> CallError {
     CallError::Refused { status, message: message.to_owned() }
 }
 
@@ -225,44 +229,17 @@ fn decrement(shop: &Shop, args: &Value) -> Answered {
 }
 
 /// The lines of a document, as flags.
-fn lines(args: &Value) -> Vec<String> {
+pub(crate) fn lines(args: &Value) -> Vec<String> {
     list(args, "items")
         .flat_map(|item| ["--line".to_owned(), format!("{}={}", text(item, "sku"), item["qty"])])
         .collect()
 }
 
 /// Runs a command with a flag for each line.
-fn with_lines(shop: &Shop, words: &[&str], args: &Value) -> Answered {
+pub(crate) fn with_lines(shop: &Shop, words: &[&str], args: &Value) -> Answered {
     let lines = lines(args);
     let words: Vec<&str> = words.iter().copied().chain(lines.iter().map(String::as_str)).collect();
     shop.call(&words)
-}
-
-fn place(shop: &mut Shop, args: &Value) -> Answered {
-    let channel = format!("website/{}", args["channel"].as_str().unwrap_or("base"));
-    if args["fail_after_reserve"] == true {
-        return Err(CallError::Unknown("orders whose placement fails".to_owned()));
-    }
-    let number = text(args, "order_id");
-    let reserved = with_lines(shop, &["reserve", "--channel", &channel, "--reference", number], args)?;
-    shop.orders.insert(number.to_owned(), text(&reserved, "id").to_owned());
-    Ok(Value::Null)
-}
-
-/// The reservation of an order.
-fn order(shop: &Shop, args: &Value) -> Result<String, CallError> {
-    let found = shop.orders.get(text(args, "order_id")).cloned();
-    found.ok_or_else(|| refused(404, "The entity that was requested doesn't exist."))
-}
-
-fn ship(shop: &Shop, args: &Value) -> Answered {
-    let reservation = order(shop, args)?;
-    let shipped = with_lines(shop, &["ship", &reservation, "--source", text(args, "source_code")], args);
-    match shipped {
-        Ok(_) => Ok(Value::Null),
-        Err(CallError::Refused { status: 400, .. }) => Err(refused(400, NOT_AVAILABLE)),
-        Err(error) => Err(error),
-    }
 }
 
 fn import(shop: &Shop, args: &Value) -> Answered {

@@ -9,6 +9,7 @@
 mod calls;
 mod catalog;
 mod expect;
+mod orders;
 mod shop;
 
 use serde_json::Value;

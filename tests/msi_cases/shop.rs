@@ -4,7 +4,7 @@ use super::catalog::{catalog, list, rows};
 use super::expect::CallError;
 use super::text;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -17,8 +17,8 @@ pub(crate) struct Shop {
     directory: tempfile::TempDir,
     /// The names of the stocks by Magento's numbers.
     pub(crate) stocks: BTreeMap<u64, String>,
-    /// The reservations of orders, each with its channel.
-    pub(crate) orders: BTreeMap<String, String>,
+    /// The numbers of the orders that were placed.
+    pub(crate) orders: BTreeSet<String>,
 }
 
 impl Shop {
@@ -47,7 +47,7 @@ impl Shop {
         let number = |stock: &Value| stock["stock_id"].as_u64().expect("a stock has a number");
         let stocks =
             list(fixture, "stocks").map(|stock| (number(stock), text(stock, "name").to_owned())).collect();
-        let shop = Self { server, address, directory, stocks, orders: BTreeMap::new() };
+        let shop = Self { server, address, directory, stocks, orders: BTreeSet::new() };
         let broken = |error| format!("the fixture: {error:?}");
         shop.import("catalog.json", &catalog(fixture).to_string(), &["--no-mark"]).map_err(broken)?;
         shop.import("items.csv", &rows(fixture), &["--create-skus", "yes", "--no-mark"]).map_err(broken)?;
