@@ -21,6 +21,7 @@ mod names;
 mod now;
 pub(crate) mod old_names;
 pub(crate) mod order_book;
+pub(crate) mod order_scratch;
 pub(crate) mod orders;
 mod places;
 pub(crate) mod record;

@@ -4,6 +4,7 @@
 //! The totals of an order contain what was confirmed. Units of a hold that was never confirmed are read from the
 //! reservation as long as its record is kept, so a hold lapses without a change of its order.
 
+use crate::ledger::order_scratch::OrderScratch;
 use crate::ledger::record::{
     Booking, EventHead, Events, NoteKind, OrderLine, OrderRow, OrderSums, Record, ReservationRow, Stage,
     Total, Totals,
@@ -132,6 +133,43 @@ impl State {
         assert!(summed.is_ok(), "this program wrote the events, or checked them when they were loaded");
     }
 
+    /// The sums of an order whose change has begun.
+    fn sums_to_change(&mut self, order: u32) -> &mut OrderScratch {
+        if self.order_scratch.order != order {
+            let mut scratch = std::mem::replace(&mut self.order_scratch, OrderScratch::new());
+            self.sum_order(order, &mut scratch.bytes, &mut scratch.sums);
+            self.order_scratch = OrderScratch { order, ..scratch };
+        }
+        &mut self.order_scratch
+    }
+
+    /// Encodes an event of an order whose change has begun, and adds it to its sums. The bytes are to be appended to the
+    /// order.
+    pub(crate) fn encode_event(
+        &mut self,
+        order: u32,
+        head: &EventHead<'_>,
+        bookings: impl Iterator<Item = Booking>,
+    ) -> Vec<u8> {
+        let key = self.orders.get(order).key;
+        let scratch = self.sums_to_change(order);
+        let mut bytes = std::mem::take(&mut scratch.bytes);
+        bytes.clear();
+        scratch.sums.put_event(key, head, bookings, &mut bytes);
+        bytes
+    }
+
+    /// Keeps the buffer of [`State::encode_event`] for the next event.
+    pub(crate) fn keep_event_buffer(&mut self, bytes: Vec<u8>) {
+        self.order_scratch.bytes = bytes;
+    }
+
+    /// Notes that an order has no events yet, so that none are read.
+    pub(crate) fn begin_new_order(&mut self, order: u32) {
+        self.order_scratch.sums.clear();
+        self.order_scratch.order = order;
+    }
+
     /// The lines of an order: the units that were confirmed.
     pub(crate) fn order_lines_of(&self, order: u32) -> Vec<OrderLine> {
         let (mut bytes, mut sums) = (Vec::new(), OrderSums::default());
@@ -200,6 +238,7 @@ impl State {
     /// of the settled orders.
     pub(crate) fn end_order_change(&mut self, order: u32) {
         self.derive_order(order);
+        self.order_scratch.order = NO_SLOT;
         if self.orders.get(order).is_closed() {
             self.add_to_settled(order);
         }
@@ -225,10 +264,8 @@ impl State {
                 held_until_s = held_until_s.max(row.deadline_s);
             }
         }
-        let (mut bytes, mut sums) = std::mem::take(&mut self.order_scratch);
-        self.sum_order(order, &mut bytes, &mut sums);
+        let sums = &self.sums_to_change(order).sums;
         let open_lines = sums.lines.iter().filter(|line| line.totals.open() > 0).count();
-        self.order_scratch = (bytes, sums);
         let row = self.orders.get_mut(order);
         row.open_lines = u32::try_from(open_lines).unwrap_or(u32::MAX);
         row.held_until_s = held_until_s;

@@ -8,9 +8,9 @@ use crate::ledger::core::Core;
 use crate::ledger::cursor::GrantCursor;
 use crate::ledger::hold_time::Offsets;
 use crate::ledger::order_book::OrderBook;
+use crate::ledger::order_scratch::OrderScratch;
 use crate::ledger::record::{
-    ItemRow, LineRow, NoteRow, OrderPartRow, OrderRow, OrderSums, OutcomeRow, PositionRow, ReservationRow,
-    SettingsRow,
+    ItemRow, LineRow, NoteRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow,
 };
 use crate::ledger::recount_progress::Recount;
 use crate::ledger::skus::Skus;
@@ -81,8 +81,7 @@ pub(crate) struct State {
     pub(crate) settings_in_force: SettingsInForce,
     pub(crate) changes: Changes,
     pub(crate) scratch: Vec<u8>,
-    /// Buffers for the events of an order and their sums.
-    pub(crate) order_scratch: (Vec<u8>, OrderSums),
+    pub(crate) order_scratch: OrderScratch,
     /// The recount of a validation in progress, which counts records just before they change.
     pub(crate) recount: Option<Box<Recount>>,
     /// A buffer for due items, kept to reuse its memory.
@@ -143,7 +142,7 @@ impl State {
             settings_in_force: SettingsInForce::default(),
             changes: Changes::default(),
             scratch: Vec::new(),
-            order_scratch: (Vec::new(), OrderSums::default()),
+            order_scratch: OrderScratch::new(),
             recount: None,
             due: Vec::new(),
             has_due: true,

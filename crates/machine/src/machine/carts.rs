@@ -27,6 +27,7 @@ impl Machine {
             stock,
             owner: cart.owner,
             reference: "",
+            order: None,
             source: None,
             joining: PLACED,
             origin,
@@ -46,11 +47,12 @@ impl Machine {
         let origin = self.state.hold_time();
         let (stock, deadline) = self.state.terms_of(reserve.target, reserve.ttl_ms, origin)?;
         let requested = self.merge(reserve)?;
-        self.state.check_reference(reserve.reference, reserve.owner, self.cart.requested.len())?;
+        let order =
+            self.state.check_reference(reserve.reference, reserve.owner, self.cart.requested.len())?;
         plan_cart(&mut self.state, &mut self.cart, stock, reserve.best_effort, &[])?;
         let (owner, reference) = (reserve.owner, reserve.reference);
         let terms =
-            Terms { ticket, stock, owner, reference, source: None, joining: PLACED, origin, deadline };
+            Terms { ticket, stock, owner, reference, order, source: None, joining: PLACED, origin, deadline };
         Ok(self.grant(&terms, requested, reserve.best_effort))
     }
 
@@ -66,7 +68,8 @@ impl Machine {
             }
             Replacement::OfHold { slot, stock, origin, deadline } => {
                 let requested = self.merge(new)?;
-                self.state.check_reference(new.reference, new.owner, self.cart.requested.len())?;
+                let order =
+                    self.state.check_reference(new.reference, new.owner, self.cart.requested.len())?;
                 plan_cart(&mut self.state, &mut self.cart, stock, new.best_effort, &[slot])?;
                 self.end_replaced(slot);
                 let (owner, reference) = (new.owner, new.reference);
@@ -75,6 +78,7 @@ impl Machine {
                     stock,
                     owner,
                     reference,
+                    order,
                     source: None,
                     joining: PLACED,
                     origin,
@@ -88,7 +92,7 @@ impl Machine {
     pub(super) fn sell(&mut self, ticket: Ticket, sell: &Sell<'_>) -> Decision {
         let stock = self.state.check_sell(sell)?;
         sell.lines.merge_into(&mut self.cart.requested);
-        self.state.check_reference(sell.reference, sell.owner, self.cart.requested.len())?;
+        let order = self.state.check_reference(sell.reference, sell.owner, self.cart.requested.len())?;
         if sell.forced {
             plan_forced(&mut self.state, &mut self.cart, stock)?;
         } else {
@@ -101,7 +105,8 @@ impl Machine {
         let answer = self.state.with_report(Answer::ok(0), &self.plan);
         let (owner, reference, origin) = (sell.owner, sell.reference, self.state.hold_time());
         let (source, deadline) = (Some(sell.source.0), Deadline::NONE);
-        let terms = Terms { ticket, stock, owner, reference, source, joining: PLACED, origin, deadline };
+        let terms =
+            Terms { ticket, stock, owner, reference, order, source, joining: PLACED, origin, deadline };
         self.state.record_sale(&terms, &self.cart.lines, &answer);
         Ok(answer)
     }
@@ -155,7 +160,10 @@ pub(super) fn plan_cart(
 ) -> Result<(), Refusal> {
     cart.planned.clear();
     for (index, line) in cart.requested.iter().enumerate() {
-        let existing = state.existing_promises(replaced, line.sku.0);
+        let existing = match replaced {
+            [] => ExistingPromise::default(),
+            replaced => state.existing_promises(replaced, line.sku.0),
+        };
         match plan_line(state, stock, *line, best_effort, existing) {
             Ok(planned) => cart.planned.push(planned),
             Err(reason) => return Err(state.line_refusal(reason, *line, index)),

@@ -23,7 +23,7 @@ impl Machine {
         let (reference, owner) = (cart.reference, cart.owner);
         let check = self.state.check_placement((reference, owner), stock, &self.cart.requested, body)?;
         let PlacementCheck::New { holds, origin } = check else { return Ok(Answer::ok(PLACED_BEFORE)) };
-        self.state.check_reference(reference, owner, self.cart.requested.len())?;
+        let order = self.state.check_reference(reference, owner, self.cart.requested.len())?;
         let origin = origin.unwrap_or_else(|| self.state.hold_time());
         let deadline = match cart.ttl_ms {
             Some(ttl_ms) => self.state.deadline_of(ttl_ms, origin)?,
@@ -34,7 +34,7 @@ impl Machine {
             self.end_replaced(slot);
         }
         let joining = Joining { kind: EventKind::OrderPlaced, body };
-        let terms = Terms { ticket, stock, owner, reference, source: None, joining, origin, deadline };
+        let terms = Terms { ticket, stock, owner, reference, order, source: None, joining, origin, deadline };
         Ok(self.grant(&terms, requested, false))
     }
 
@@ -84,7 +84,9 @@ impl Machine {
             let (owner, origin) = (self.state.orders.get(order).owner, self.state.hold_time());
             let joining = Joining { kind: EventKind::ManualCompensation, body: 0 };
             let (reference, deadline) = (event.order.as_str(), Deadline::NONE);
-            let terms = Terms { ticket, stock, owner, reference, source: None, joining, origin, deadline };
+            let order = Some(order);
+            let terms =
+                Terms { ticket, stock, owner, reference, order, source: None, joining, origin, deadline };
             return Ok(self.grant(&terms, 0, false));
         }
         Ok(self.state.with_report(answer, &self.plan))

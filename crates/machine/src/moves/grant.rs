@@ -25,6 +25,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) stock: u32,
     pub(crate) owner: u64,
     pub(crate) reference: &'a str,
+    /// The order with this reference, if there is one.
+    pub(crate) order: Option<u32>,
     /// The source that a sale has taken its units from.
     pub(crate) source: Option<u32>,
     pub(crate) joining: Joining,

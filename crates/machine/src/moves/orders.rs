@@ -19,7 +19,7 @@ impl State {
     /// Makes a new reservation one of those of its order, which is created if there is none. Its units are booked, unless
     /// they are only held.
     pub(super) fn join_order(&mut self, reservation: u32, terms: &Terms<'_>, lines: &[LineState]) {
-        let order = match self.find_order(terms.reference) {
+        let order = match terms.order {
             Some(order) => {
                 self.begin_order_change(order);
                 order
@@ -93,13 +93,9 @@ impl State {
 
     /// Appends an event to an order, whose change has begun.
     fn append_event(&mut self, order: u32, head: &EventHead<'_>, bookings: impl Iterator<Item = Booking>) {
-        let (mut bytes, mut sums) = std::mem::take(&mut self.order_scratch);
-        self.sum_order(order, &mut bytes, &mut sums);
-        bytes.clear();
-        let key = self.orders.get(order).key;
-        sums.put_event(key, head, bookings, &mut bytes);
+        let bytes = self.encode_event(order, head, bookings);
         self.append_order_bytes(order, &bytes);
-        self.order_scratch = (bytes, sums);
+        self.keep_event_buffer(bytes);
     }
 
     fn append_order_bytes(&mut self, order: u32, bytes: &[u8]) {
@@ -140,6 +136,7 @@ impl State {
         let row = OrderRow::new(key, terms.owner, terms.reference.as_bytes());
         let order = self.orders.insert(row);
         self.order_book.insert(order, &self.orders);
+        self.begin_new_order(order);
         order
     }
 

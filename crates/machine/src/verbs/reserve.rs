@@ -64,12 +64,21 @@ impl State {
         Ok(Replacement::OfHold { slot, stock, origin, deadline })
     }
 
-    /// Whether a reservation with this many lines may join the order that its reference names, or create it.
-    pub(crate) fn check_reference(&self, reference: &str, owner: u64, lines: usize) -> Result<(), Refusal> {
+    /// Whether a reservation with this many lines may join the order that its reference names, or create it. Returns the order
+    /// if there is one.
+    #[inline]
+    pub(crate) fn check_reference(
+        &self,
+        reference: &str,
+        owner: u64,
+        lines: usize,
+    ) -> Result<Option<u32>, Refusal> {
         if reference.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let Some(order) = self.find_order(reference) else { return self.check_order_limit() };
+        let Some(order) = self.find_order(reference) else {
+            return self.check_order_limit().map(|()| None);
+        };
         if self.orders.get(order).owner != owner {
             return Err(Refusal::new(Code::OwnerDiffers));
         }
@@ -78,7 +87,7 @@ impl State {
         }
         // The other half of the room is for what becomes of the units. An event of a sale books each line twice.
         self.check_event_room(order, lines.saturating_mul(2), EVENT_BYTES_MAX / 2)?;
-        self.check_order_lines(order, lines)
+        self.check_order_lines(order, lines).map(|()| Some(order))
     }
 
     /// Whether an order may get this many further lines.

@@ -2,9 +2,9 @@
 //! their own with the key of the order, so a snapshot needs no slots.
 
 use super::{Record, Section, put_all};
-use crate::table::NO_SLOT;
+use crate::table::{NO_SLOT, record_hash};
 use stockhold_protocol::BadField;
-use stockhold_protocol::codec::Reader;
+use stockhold_protocol::codec::{Fixed, Reader};
 use stockhold_protocol::limits::REFERENCE_BYTES_MAX;
 
 /// The bytes of an order's number and of its events that are part of its own record.
@@ -129,16 +129,38 @@ impl OrderRow {
     }
 }
 
+/// The most bytes of an order's own record.
+const RECORD_BYTES_MAX: usize = 4 * 8 + 1 + 4 + INLINE_BYTES;
+
+impl OrderRow {
+    /// The bytes of the record, and their number.
+    fn bytes(&self) -> ([u8; RECORD_BYTES_MAX], usize) {
+        let used = usize::from(self.number_length).saturating_add(self.first_part().len());
+        let mut head = Fixed::<{ RECORD_BYTES_MAX - INLINE_BYTES }>::new();
+        head.put(self.key.to_le_bytes())
+            .put(self.owner.to_le_bytes())
+            .put(self.settled_ms.to_le_bytes())
+            .put(self.settled_number.to_le_bytes())
+            .put([self.number_length])
+            .put(self.event_bytes.to_le_bytes());
+        let (head, mut bytes) = (head.done(), [0; RECORD_BYTES_MAX]);
+        bytes[..head.len()].copy_from_slice(&head);
+        bytes[head.len()..].copy_from_slice(&self.inline);
+        (bytes, head.len().saturating_add(used))
+    }
+}
+
 impl Record for OrderRow {
     const SECTION: Section = Section::Order;
 
     fn put(&self, out: &mut Vec<u8>) {
-        let words = [self.key, self.owner, self.settled_ms, self.settled_number];
-        out.extend(words.into_iter().flat_map(u64::to_le_bytes));
-        put_all(
-            &[&[self.number_length], self.number(), &self.event_bytes.to_le_bytes(), self.first_part()],
-            out,
-        );
+        let (bytes, length) = self.bytes();
+        out.extend_from_slice(&bytes[..length]);
+    }
+
+    fn hash(&self, _: &mut Vec<u8>) -> u64 {
+        let (bytes, length) = self.bytes();
+        record_hash(Self::SECTION as u8, &bytes[..length])
     }
 
     fn get(reader: &mut Reader<'_>) -> Result<Self, BadField> {
@@ -146,13 +168,13 @@ impl Record for OrderRow {
         let (settled_ms, settled_number) =
             (reader.u64("order.settled_ms")?, reader.u64("order.settled_number")?);
         let length = usize::from(reader.u8("order.number")?);
+        let event_bytes = reader.u32("order.event_bytes")?;
         let number = reader.take(length, "order.number")?;
         if number.is_empty() || length > REFERENCE_BYTES_MAX || std::str::from_utf8(number).is_err() {
             return Err(BadField::new("order.number", "is not a valid number"));
         }
         let mut row = Self::new(key, owner, number);
         (row.settled_ms, row.settled_number) = (settled_ms, settled_number);
-        let event_bytes = reader.u32("order.event_bytes")?;
         let bytes = usize::try_from(event_bytes).unwrap_or(usize::MAX);
         if bytes > EVENT_BYTES_MAX {
             return Err(BadField::new("order.event_bytes", "must be at most 128 KiB"));

@@ -167,6 +167,16 @@ pub(crate) struct OrderSums {
 }
 
 impl OrderSums {
+    pub(crate) const fn new() -> Self {
+        Self { lines: Vec::new(), events: 0, last_ms: 0 }
+    }
+
+    /// The sums of no events.
+    pub(crate) fn clear(&mut self) {
+        self.lines.clear();
+        (self.events, self.last_ms) = (0, 0);
+    }
+
     /// The index of a line, which is added if there is none.
     fn index_of(&mut self, stock: u32, sku: u32) -> (usize, bool) {
         let is_line = |line: &OrderLine| (line.stock, line.sku) == (stock, sku);
@@ -179,8 +189,7 @@ impl OrderSums {
 
     /// Sums the events of the order with this key.
     pub(crate) fn sum(&mut self, key: u64, bytes: &[u8]) -> Result<(), BadField> {
-        self.lines.clear();
-        (self.events, self.last_ms) = (0, 0);
+        self.clear();
         let mut events = Events::new(key, bytes);
         while let Some(head) = events.next_event(&mut self.lines, |_| {})? {
             self.events = self.events.saturating_add(1);
