@@ -374,6 +374,13 @@ pub enum NamedCommand {
         stock: String,
         limit: Option<Text<Quantity>>,
     },
+    Notify {
+        sku: String,
+        source: String,
+        is_set: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        threshold: Option<Text<Quantity>>,
+    },
     Rename {
         from: Thing,
         to: Thing,
@@ -451,6 +458,7 @@ impl NamedCommand {
             | Self::Channel { .. }
             | Self::Settings(_)
             | Self::Quota { .. }
+            | Self::Notify { .. }
             | Self::Rename { .. }
             | Self::Configure(_)
             | Self::Mark { .. }

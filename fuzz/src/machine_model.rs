@@ -186,7 +186,12 @@ fn step(draw: &mut Draw<'_>) -> Step {
         214..=219 => Step::Link(one(draw, STOCKS), one(draw, SOURCES), u16::from(kind % 3) + 1),
         220..=224 => Step::Unlink(one(draw, STOCKS), one(draw, SOURCES)),
         225..=233 => Step::Setting(setting(draw)),
-        234..=239 => {
+        234 => {
+            let halves = i64::from(draw.byte() % 40);
+            let (is_set, halves) = (halves != 39, (halves < 30).then_some(halves));
+            Step::Notify(one(draw, SKUS), one_of(draw, SOURCES), is_set, halves.filter(|_| is_set))
+        }
+        235..=239 => {
             let limit = (!kind.is_multiple_of(3)).then(|| i64::from(draw.byte() % 20));
             Step::Quota(one(draw, SKUS), one(draw, STOCKS), limit)
         }

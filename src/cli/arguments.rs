@@ -3,8 +3,9 @@
 use super::context::Common;
 use super::tries::Timeout;
 use super::{
-    backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, list, manual,
-    mark, order, replay, restore, salable, select_sources, serve, settings, show, status, top, verify, why,
+    backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, list, low_stock,
+    manual, mark, order, replay, restore, salable, select_sources, serve, settings, show, status, top,
+    verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -76,6 +77,8 @@ pub(super) enum Action {
     Settings(settings::SettingsArguments),
     /// Limit what may be promised of a SKU in a stock
     Quota(settings::QuotaArguments),
+    /// Report a SKU at a source while less than a threshold is on hand
+    Notify(low_stock::NotifyArguments),
     /// Change limits and modes of the machine
     Configure(settings::ConfigureArguments),
     /// Name moments of the log, to which a restore can go back
@@ -94,7 +97,7 @@ pub(super) enum Action {
     /// Show a reservation, a SKU, sources, stocks or the configuration
     #[command(subcommand)]
     Show(show::Show),
-    /// List reservations, SKUs, sources, stocks, channels, marks, snapshots or segments
+    /// List reservations, SKUs, low stock, sources, stocks, channels, marks, snapshots or segments
     #[command(subcommand)]
     List(list::List),
     /// Explain why a stock can promise so much of a SKU, and no more

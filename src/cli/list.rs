@@ -4,6 +4,7 @@ use super::backup::{Choice, Source};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{self, Names};
+use super::low_stock::{self, LowStockArguments};
 use super::orders::{self, OrdersArguments};
 use super::output::table;
 use super::questions::wrong_answer;
@@ -37,6 +38,7 @@ const SKUS_SCANNED_MAX: u64 = 200_000;
   stockhold list orders --unsettled
   stockhold list skus --sold-out --stock web-us
   stockhold list skus --shortfall --json
+  stockhold list low-stock --source us-east
   stockhold list snapshots
   stockhold list segments /backups/stockhold")]
 pub(super) enum List {
@@ -46,6 +48,8 @@ pub(super) enum List {
     Orders(OrdersArguments),
     /// SKUs, in the order of their definition
     Skus(SkusArguments),
+    /// Source items that are low, the lowest first
+    LowStock(LowStockArguments),
     /// All sources
     Sources,
     /// All stocks with their links and channels
@@ -138,7 +142,7 @@ pub(super) struct SkusArguments {
     /// Only SKUs of which a stock can promise nothing more
     #[arg(long)]
     sold_out: bool,
-    /// Only SKUs of which a source has less than the low-stock threshold (`notify_stock_qty`)
+    /// Only SKUs of which a source has less than the `notify_stock_qty` of the SKU; `list low-stock` has the items
     #[arg(long)]
     below_threshold: bool,
     /// Only SKUs of which more is promised than there is
@@ -180,6 +184,7 @@ pub(super) fn list(context: Context<'_>, what: &List) -> Result<Exit, Failure> {
         List::Reservations(arguments) => reservations(context, arguments)?,
         List::Orders(arguments) => orders::list(context, arguments)?,
         List::Skus(arguments) => skus(context, arguments)?,
+        List::LowStock(arguments) => low_stock::list(context, arguments)?,
         List::Sources => show::sources(&mut context.server()?)?,
         List::Stocks => show::stocks(&mut context.server()?)?,
         List::Channels => channels(context)?,

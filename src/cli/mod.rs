@@ -37,6 +37,7 @@ mod lists;
 mod log_skip;
 mod log_truncate;
 mod log_verify;
+mod low_stock;
 mod manual;
 mod mark;
 mod meaning;
@@ -168,6 +169,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Catalog(action) => define::run(context, action),
         Action::Settings(arguments) => settings::settings(context, arguments),
         Action::Quota(arguments) => settings::quota(context, arguments),
+        Action::Notify(arguments) => low_stock::notify(context, arguments),
         Action::Configure(arguments) => settings::configure(context, arguments),
         Action::Mark(action) => mark::mark(context, action),
         Action::ActivateRules(arguments) => settings::activate_rules(context, arguments),

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{self, Names};
+use super::low_stock::{self, ShowNotifyArguments};
 use super::orders;
 use super::output::{Text, table};
 use super::questions::wrong_answer;
@@ -23,6 +24,7 @@ use stockhold_protocol::{ReservationId, SourceId};
   stockhold show reservation 019a0b3c-4d5e-7f60-8123-456789abcdef
   stockhold show order 100000123
   stockhold show sku BIKE-0001
+  stockhold show notify --sku BIKE-0001 --source us-east
   stockhold show stocks --json")]
 pub(super) enum Show {
     /// A reservation with its lines
@@ -46,6 +48,8 @@ pub(super) enum Show {
         /// The SKU
         sku: String,
     },
+    /// The low-stock configuration of a SKU at a source
+    Notify(ShowNotifyArguments),
     /// A source with all fields
     Source {
         /// The code of the source
@@ -81,6 +85,7 @@ pub(super) fn show(context: Context<'_>, what: &Show) -> Result<Exit, Failure> {
             };
             sku_view(&Names::load(&mut server)?, &view)
         }
+        Show::Notify(arguments) => low_stock::show(&mut server, arguments)?,
         Show::Source { code } => {
             let number = server.source(code)?;
             source(&mut server, number)?
@@ -165,15 +170,17 @@ const fn backorders_name(mode: BackorderMode) -> &'static str {
 }
 
 fn sku_view(names: &Names, view: &SkuView) -> Rendered {
-    let mut items = vec![row(["source", "on hand", "status", "version"])];
+    let mut items = vec![row(["source", "on hand", "status", "version", "low below"])];
     let mut item_documents = Vec::new();
     for item in &view.items {
         let source = names.source(item.source);
         let status = if item.in_stock { "in stock" } else { "out of stock" };
-        items.push(row([&source, &item.on_hand.to_string(), status, &item.version.to_string()]));
+        let threshold = item.notify_stock_qty.to_string();
+        let shown = if item.notify_is_set { &threshold } else { "" };
+        items.push(row([&source, &item.on_hand.to_string(), status, &item.version.to_string(), shown]));
         item_documents.push(json!({
             "source": source, "on_hand": item.on_hand.to_string(), "in_stock": item.in_stock,
-            "version": item.version,
+            "version": item.version, "notify_is_set": item.notify_is_set, "notify_stock_qty": threshold,
         }));
     }
     let mut positions = vec![row(["stock", "salable", "confirmed", "held", "settings"])];

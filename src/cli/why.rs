@@ -239,6 +239,7 @@ fn subjects(machine: &Machine, command: &Command<'_>) -> Vec<(SkuId, Option<Stoc
         Command::Adjust(adjust) => vec![(adjust.sku, None)],
         Command::Transfer(transfer) => transfer.lines.iter().map(|line| (line.sku, None)).collect(),
         Command::Quota(quota) => vec![(quota.sku, Some(quota.stock))],
+        Command::Notify(notify) => vec![(notify.sku, None)],
         Command::Readmit(readmit) => {
             let undone = Envelope::decode(&readmit.record);
             undone.map_or_else(|_| Vec::new(), |undone| subjects(machine, &undone.command))

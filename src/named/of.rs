@@ -77,6 +77,7 @@ impl NamedCommand {
             | Command::Channel(_)
             | Command::Settings(_)
             | Command::Quota(_)
+            | Command::Notify(_)
             | Command::Rename(_)
             | Command::Configure(_)
             | Command::Mark(_)
@@ -137,12 +138,6 @@ fn merchant(machine: &Machine, command: &Command<'_>) -> NamedCommand {
             channel: Channel { channel_type: one.channel_type.clone(), code: one.code.clone() },
             stock: stock(machine, one.stock),
         },
-        Command::Settings(change) => NamedCommand::Settings(settings(machine, change)),
-        Command::Quota(quota) => NamedCommand::Quota {
-            sku: sku(machine, quota.sku),
-            stock: stock(machine, quota.stock),
-            limit: quota.limit.map(Text),
-        },
         Command::Rename(rename) => NamedCommand::Rename {
             from: machine
                 .name_of(&rename.to, rename.number)
@@ -157,11 +152,30 @@ fn merchant(machine: &Machine, command: &Command<'_>) -> NamedCommand {
                 .ok()
                 .map(|undone| Box::new(NamedCommand::of(machine, &undone.command))),
         },
-        _ => operator(command),
+        _ => rules(machine, command),
     }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "`merchant` passes no other commands")]
+fn rules(machine: &Machine, command: &Command<'_>) -> NamedCommand {
+    match command {
+        Command::Settings(change) => NamedCommand::Settings(settings(machine, change)),
+        Command::Quota(quota) => NamedCommand::Quota {
+            sku: sku(machine, quota.sku),
+            stock: stock(machine, quota.stock),
+            limit: quota.limit.map(Text),
+        },
+        Command::Notify(notify) => NamedCommand::Notify {
+            sku: sku(machine, notify.sku),
+            source: source(machine, notify.source),
+            is_set: notify.is_set,
+            threshold: notify.threshold.map(Text),
+        },
+        _ => operator(command),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "`rules` passes no other commands")]
 fn operator(command: &Command<'_>) -> NamedCommand {
     match command {
         Command::Configure(change) => NamedCommand::Configure(Configuration {

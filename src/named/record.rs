@@ -2,9 +2,9 @@
 
 use stockhold_protocol::command::{
     Adjust, Amend, ChannelAssignment, Command, Configure, Count, EpochStart, EventLine as NumberedEventLine,
-    Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval, OrderEvent, PartKind as Kind, Parts, PlaceFailed,
-    Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
-    SettingScope, SettingsChange, Sharing as Mode, Ship, SkuDefinition, SkuKind, SourceDefinition,
+    Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, PartKind as Kind, Parts,
+    PlaceFailed, Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve,
+    Sell, SettingScope, SettingsChange, Sharing as Mode, Ship, SkuDefinition, SkuKind, SourceDefinition,
     StockDefinition, Target as Numbered, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
@@ -172,6 +172,7 @@ impl NamedCommand {
             | Self::Channel { .. }
             | Self::Settings(_)
             | Self::Quota { .. }
+            | Self::Notify { .. }
             | Self::Rename { .. }
             | Self::Configure(_)
             | Self::Mark { .. }
@@ -272,6 +273,12 @@ impl NamedCommand {
                 sku: numbers.sku(sku)?,
                 stock: numbers.stock(stock)?,
                 limit: limit.map(|limit| limit.0),
+            }),
+            Self::Notify { sku, source, is_set, threshold } => Command::Notify(Notify {
+                sku: numbers.sku(sku)?,
+                source: numbers.source(source)?,
+                is_set: *is_set,
+                threshold: threshold.map(|threshold| threshold.0),
             }),
             Self::Rename { from, to } => {
                 Command::Rename(Rename { number: numbers.number(name(from))?, to: name(to) })

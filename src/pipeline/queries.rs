@@ -12,7 +12,7 @@ use super::answers::send_answer;
 use super::links::ApplierLinks;
 use super::question::{Question, QuestionKind};
 use super::reply_queue::{AnsweredCounts, ReplyAddress, ReplyWriter};
-use super::scans::ScanStage;
+use super::scans::{ScanStage, Wanted};
 use super::snapshots::{SnapshotStage, Waiter};
 use super::time_share::TimeShare;
 use super::validation::ValidationStage;
@@ -163,7 +163,12 @@ impl QueryStage {
             Query::Snapshot => return snapshots.request(Waiter { address, request }),
             Query::Validate => return self.validation.request(Waiter { address, request }),
             Query::Reservations { filter, after, limit } => {
-                return self.scans.request(Waiter { address, request }, (*filter, *after, *limit), replies);
+                let wanted = Wanted::Reservations(*filter, *after, *limit);
+                return self.scans.request(Waiter { address, request }, wanted, replies);
+            }
+            Query::LowStock { filter, after, limit } => {
+                let wanted = Wanted::LowStock(*filter, *after, *limit);
+                return self.scans.request(Waiter { address, request }, wanted, replies);
             }
             Query::Sourcing(request) => sourcing::answer(machine, request),
             Query::Reservation(_)
@@ -177,6 +182,7 @@ impl QueryStage {
             | Query::Order(_)
             | Query::Orders { .. }
             | Query::OrderHistory { .. }
+            | Query::Notify { .. }
             | Query::Configuration => machine.query(&query).unwrap_or_else(|| {
                 QueryAnswer::Failed("The machine does not answer this question.".to_owned())
             }),

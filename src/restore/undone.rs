@@ -256,6 +256,7 @@ impl Watcher {
             | Command::Channel(_)
             | Command::Settings(_)
             | Command::Quota(_)
+            | Command::Notify(_)
             | Command::Rename(_)
             | Command::Configure(_)
             | Command::Mark(_)

@@ -19,6 +19,7 @@ mod listening;
 mod log_skip;
 mod log_truncate;
 mod log_verify;
+mod low_stock;
 mod marks;
 mod names;
 mod order;

@@ -30,6 +30,18 @@ const OF_ORDERS: [&str; 11] = [
     "order failed 1001 --placement 019a0b3c-4d5e-7f60-8123-456789abcdef",
 ];
 
+/// Every list of a server.
+const LISTS: &[&str] = &[
+    "list reservations --sku A --state held",
+    "list orders --unsettled",
+    "list skus --sold-out",
+    "list low-stock",
+    "list sources",
+    "list stocks",
+    "list channels",
+    "list marks",
+];
+
 /// Every command that contacts a server, with arguments that are right.
 pub(super) fn server_commands() -> Vec<Vec<String>> {
     let (catalog, rows) = (sample("catalog.toml"), sample("stock.csv"));
@@ -59,6 +71,7 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "rename channel website/us website/usa",
         "settings --min-qty 1",
         "quota --sku A --stock web --lift",
+        "notify --sku A --source a --default",
         "configure --ttl-max 1h",
         "mark set now",
         "mark list",
@@ -84,13 +97,7 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "show sources",
         "show stocks",
         "show configuration",
-        "list reservations --sku A --state held",
-        "list orders --unsettled",
-        "list skus --sold-out",
-        "list sources",
-        "list stocks",
-        "list channels",
-        "list marks",
+        "show notify --sku A --source a",
         concat!("replay ", env!("CARGO_MANIFEST_DIR"), "/tests/cli_process/undone.jsonl"),
         concat!("replay ", env!("CARGO_MANIFEST_DIR"), "/tests/cli_process/undone.jsonl --dry-run"),
         "status",
@@ -99,7 +106,12 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "validate",
         "snapshot",
     ];
-    lines.iter().chain(&OF_ORDERS).map(|line| line.split(' ').map(str::to_owned).collect()).collect()
+    lines
+        .iter()
+        .chain(&OF_ORDERS)
+        .chain(LISTS)
+        .map(|line| line.split(' ').map(str::to_owned).collect())
+        .collect()
 }
 
 /// Runs all commands at the same time against a peer, and checks how long each waits and how it ends.

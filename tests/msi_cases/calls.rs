@@ -44,6 +44,8 @@ pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
         "create_credit_memo" => orders::refund(shop, args),
         "reservation_events" => orders::events(shop, args),
         "list_reservations" => orders::reservations(shop, args),
+        "get_low_stock_config" => low_stock_threshold(shop, args),
+        "low_stock_report" => low_stock(shop),
         "import_csv" => import(shop, args),
         "export_csv" => export(shop, args),
         "get_sources_by_priority" => sources_by_priority(shop, args),
@@ -226,6 +228,18 @@ fn decrement(shop: &Shop, args: &Value) -> Answered {
         ])?;
     }
     Ok(Value::Null)
+}
+
+/// The threshold below which an item is low.
+fn low_stock_threshold(shop: &Shop, args: &Value) -> Answered {
+    let words = ["show", "notify", "--source", text(args, "source_code"), "--sku", text(args, "sku")];
+    Ok(shop.call(&words)?["notify_stock_qty"].clone())
+}
+
+fn low_stock(shop: &Shop) -> Answered {
+    let listed = shop.call(&["list", "low-stock", "--limit", "1000"])?;
+    let row = |item: &Value| json!({"source_code": item["source"], "sku": item["sku"], "quantity": item["on_hand"]});
+    Ok(list(&listed, "items").map(row).collect())
 }
 
 /// The lines of a document, as flags.

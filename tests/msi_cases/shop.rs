@@ -51,7 +51,16 @@ impl Shop {
         let broken = |error| format!("the fixture: {error:?}");
         shop.import("catalog.json", &catalog(fixture).to_string(), &["--no-mark"]).map_err(broken)?;
         shop.import("items.csv", &rows(fixture), &["--create-skus", "yes", "--no-mark"]).map_err(broken)?;
+        list(fixture, "low_stock").try_for_each(|row| shop.notify(row)).map_err(broken)?;
         Ok(shop)
+    }
+
+    /// Sets a low-stock configuration of a fixture. `null` means the global threshold.
+    fn notify(&self, row: &Value) -> Result<(), CallError> {
+        let threshold = &row["notify_stock_qty"];
+        let below = if threshold.is_null() { "--default".to_owned() } else { format!("--below={threshold}") };
+        let item = ["--source", text(row, "source_code"), "--sku", text(row, "sku")];
+        self.call(&[&["notify", &below][..], &item].concat()).map(|_| ())
     }
 
     /// Imports a file.

@@ -8,8 +8,8 @@ use crate::error::CallError;
 use crate::names::{CartLine, Numbers, ScopeRef, SkuRef, SourceRef, StockRef, TargetRef};
 use stockhold_protocol::command::{
     Adjust, ChannelAssignment, Command, Configure, Count, Kind, LinkDefinition, LinkRemoval, Mark,
-    MarkRemoval, QuotaChange, Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition,
-    Target, Transfer,
+    MarkRemoval, Notify, QuotaChange, Rename, SettingsChange, SkuDefinition, SourceDefinition,
+    StockDefinition, Target, Transfer,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, ChannelId, Quantity, SkuId, SourceId, StockId};
@@ -46,6 +46,10 @@ blocking_calls! {
     fn settings(scope: ScopeRef<'_>, change: &SettingsChange) -> Answer<Done>;
     /// See [`crate::Client::quota`].
     fn quota<'a>(sku: impl Into<SkuRef<'a>>, stock: impl Into<StockRef<'a>>, limit: Option<Quantity>) -> Answer<Done>;
+    /// See [`crate::Client::notify`].
+    fn notify<'a>(sku: impl Into<SkuRef<'a>>, source: impl Into<SourceRef<'a>>, threshold: Option<Quantity>) -> Answer<Done>;
+    /// See [`crate::Client::remove_notify`].
+    fn remove_notify<'a>(sku: impl Into<SkuRef<'a>>, source: impl Into<SourceRef<'a>>) -> Answer<Done>;
     /// See [`crate::Client::rename_sku`].
     fn rename_sku<'a>(sku: impl Into<SkuRef<'a>>, name: &str) -> Answer<Done>;
     /// See [`crate::Client::rename_stock`].
@@ -239,6 +243,45 @@ impl Client {
         let settled = self.mutate(Kind::Quota, |numbers| {
             let (sku, stock) = (numbers.sku(sku), numbers.stock(stock));
             numbers.encode(Command::Quota(QuotaChange { sku, stock, limit }))
+        });
+        Ok(settled.await?.answer(Done::from))
+    }
+
+    /// Puts a SKU at a source into the low-stock report: it is listed while its quantity is below the threshold; `None`:
+    /// below the `notify_stock_qty` of the SKU.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn notify<'a>(
+        &self,
+        sku: impl Into<SkuRef<'a>>,
+        source: impl Into<SourceRef<'a>>,
+        threshold: Option<Quantity>,
+    ) -> Result<Answer<Done>, CallError> {
+        self.change_notify(sku.into(), source.into(), (true, threshold)).await
+    }
+
+    /// Removes the low-stock configuration of a SKU at a source, which is no longer in the report.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn remove_notify<'a>(
+        &self,
+        sku: impl Into<SkuRef<'a>>,
+        source: impl Into<SourceRef<'a>>,
+    ) -> Result<Answer<Done>, CallError> {
+        self.change_notify(sku.into(), source.into(), (false, None)).await
+    }
+
+    async fn change_notify(
+        &self,
+        sku: SkuRef<'_>,
+        source: SourceRef<'_>,
+        (is_set, threshold): (bool, Option<Quantity>),
+    ) -> Result<Answer<Done>, CallError> {
+        let settled = self.mutate(Kind::Notify, |numbers| {
+            let (sku, source) = (numbers.sku(sku), numbers.source(source));
+            numbers.encode(Command::Notify(Notify { sku, source, is_set, threshold }))
         });
         Ok(settled.await?.answer(Done::from))
     }

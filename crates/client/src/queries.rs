@@ -9,9 +9,10 @@ use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
-    ConfigurationView, ExplainView, MarkView, Name, OldNameView, OrderFilter, OrderHistoryView, OrderView,
-    OrdersView, Query, QueryAnswer, ReservationFilter, ReservationView, ReservationsView, SkuView,
-    SnapshotView, SourceView, SourcingRequest, SourcingView, Status, StockView, Validation,
+    ConfigurationView, ExplainView, LowStockCursor, LowStockFilter, LowStockView, MarkView, Name, NotifyView,
+    OldNameView, OrderFilter, OrderHistoryView, OrderView, OrdersView, Query, QueryAnswer, ReservationFilter,
+    ReservationView, ReservationsView, SkuView, SnapshotView, SourceView, SourcingRequest, SourcingView,
+    Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -62,6 +63,10 @@ blocking_calls! {
     fn order_history(number: &str, after: u32, limit: u32) -> Option<OrderHistoryView>;
     /// See [`crate::Client::orders`].
     fn orders(filter: OrderFilter, after: u64, limit: u32) -> OrdersView;
+    /// See [`crate::Client::notify_configuration`].
+    fn notify_configuration(sku: SkuId, source: SourceId) -> Option<NotifyView>;
+    /// See [`crate::Client::low_stock`].
+    fn low_stock(filter: LowStockFilter, after: Option<LowStockCursor>, limit: u32) -> LowStockView;
     /// See [`crate::Client::sku`].
     fn sku<'a>(sku: impl Into<SkuRef<'a>>) -> Option<SkuView>;
     /// See [`crate::Client::sourcing`].
@@ -238,6 +243,32 @@ impl Client {
     /// [`CallError`] when there is no answer.
     pub async fn orders(&self, filter: OrderFilter, after: u64, limit: u32) -> Result<OrdersView, CallError> {
         expect_answer!(self, Query::Orders { filter, after, limit }, Orders)
+    }
+
+    /// The low-stock configuration of a SKU at a source. `None`: one of them is unknown.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn notify_configuration(
+        &self,
+        sku: SkuId,
+        source: SourceId,
+    ) -> Result<Option<NotifyView>, CallError> {
+        expect_answer!(self, Query::Notify { sku, source }, Notify)
+    }
+
+    /// At most `limit` source items (1..=1000) that are low and come after `after`, the lowest first. The server scans all
+    /// low-stock configurations.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn low_stock(
+        &self,
+        filter: LowStockFilter,
+        after: Option<LowStockCursor>,
+        limit: u32,
+    ) -> Result<LowStockView, CallError> {
+        expect_answer!(self, Query::LowStock { filter, after, limit }, LowStock)
     }
 
     /// One SKU with its source items and its state in every stock. `None`: it is unknown.

@@ -28,6 +28,8 @@ pub const CHANNELS_MAX: u32 = 65_536;
 pub const SKUS_MAX: u32 = 16_000_000;
 /// The most links between stocks and sources.
 pub const LINKS_MAX: usize = 262_144;
+/// The most low-stock configurations.
+pub const NOTIFIES_MAX: u32 = 4_194_304;
 /// The most marks. A further one removes the oldest automatic one; if there is none, it is refused.
 pub const MARKS_MAX: usize = 1_024;
 /// The most old names that are kept, in their grace or after it. A further one removes the oldest one whose grace has ended. If all

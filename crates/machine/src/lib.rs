@@ -38,6 +38,7 @@ pub use persist::load::{self, LoadError, Loader};
 pub use persist::snapshot::{self, SnapshotMark};
 pub use stock::sharing;
 pub use table::{PREFETCH_WIDTH, Progress};
+pub use views::low_stock::LowStockScan;
 pub use views::reservations::ReservationScan;
 pub use views::sourcing::{SourcingCandidate, SourcingCandidates};
 pub use views::stats::Stats;

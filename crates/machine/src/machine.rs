@@ -10,7 +10,7 @@ mod carts;
 mod orders;
 mod readmit;
 
-use crate::config::{ACTORS_MAX, Genesis, RULES_VERSION, WRITERS_MAX};
+use crate::config::{ACTORS_MAX, Genesis, NOTIFIES_MAX, RULES_VERSION, WRITERS_MAX};
 use crate::decision::{Answer, Decision, Refusal, Ticket};
 use crate::ledger::actor::{OTHER, SERVER};
 use crate::ledger::changes::Changes;
@@ -400,6 +400,7 @@ impl Machine {
             Command::Channel(channel) => self.define(|state| state.check_channel(channel)),
             Command::Settings(change) => self.define(|state| state.check_settings(change)),
             Command::Quota(quota) => self.define(|state| state.check_quota(*quota)),
+            Command::Notify(notify) => self.define(|state| state.check_notify(*notify, NOTIFIES_MAX)),
             Command::Rename(rename) => self.define(|state| state.check_rename(rename)),
             Command::Configure(change) => self.define(|state| state.check_configure(change)),
             Command::Tick | Command::WallOffset(_) | Command::BeginEpoch(_) | Command::Readmit(_) => {

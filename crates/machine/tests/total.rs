@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend, Kind,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Readmit, Refund,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, PartKind, Parts, QuotaChange, Readmit, Refund,
     RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship,
     SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target, Transfer, Unship,
 };
@@ -51,7 +51,7 @@ fn dice() -> impl Strategy<Value = Dice> {
     ];
     let word = prop_oneof![Just(0_u64), Just(u64::MAX), any::<u64>(), 0_u64..100_000];
     let ids = [number().boxed(), number().boxed(), number().boxed(), number().boxed()];
-    (0_usize..47, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
+    (0_usize..48, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
         .prop_map(|(kind, ids, quantities, raw, word, flag)| Dice { kind, ids, quantities, raw, word, flag })
 }
 
@@ -172,6 +172,12 @@ fn cold_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
                 2 => Name::Source(source_of(b % 4, true).code),
                 _ => Name::Channel("site".into(), if dice.flag { "eu" } else { "us" }.into()),
             },
+        }),
+        47 => Command::Notify(Notify {
+            sku,
+            source,
+            is_set: !dice.flag || dice.raw >= 0,
+            threshold: (dice.raw >= 0).then_some(amount),
         }),
         40 => Command::AcceptClock(Timestamp(dice.word)),
         _ => Command::ActivateRules(a),

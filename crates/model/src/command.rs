@@ -7,8 +7,9 @@ use crate::step::{
 };
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, Configure, Count, EventLine, Extend, LinkDefinition, LinkRemoval,
-    Mark, MarkRemoval, OrderEvent, PartKind, Parts, PlaceFailed, Placement, QuotaChange, Refund, RefundPart,
-    Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, Transfer, Unship,
+    Mark, MarkRemoval, Notify, OrderEvent, PartKind, Parts, PlaceFailed, Placement, QuotaChange, Refund,
+    RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship,
+    Transfer, Unship,
 };
 use stockhold_protocol::{
     Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
@@ -141,6 +142,12 @@ fn merchant_command(step: &Step) -> Command<'static> {
             Command::Unlink(LinkRemoval { stock: StockId(*stock), source: SourceId(*source) })
         }
         Step::Setting(setting) => Command::Settings(Box::new(settings_change(setting))),
+        Step::Notify(sku, source, is_set, halves) => Command::Notify(Notify {
+            sku: SkuId(*sku),
+            source: SourceId(*source),
+            is_set: *is_set,
+            threshold: halves.map(quantity),
+        }),
         Step::Quota(sku, stock, limit) => Command::Quota(QuotaChange {
             sku: SkuId(*sku),
             stock: StockId(*stock),
@@ -183,6 +190,7 @@ fn settings_change(setting: &Setting) -> SettingsChange {
             settings.enable_qty_increments = change(value, |_| true);
             settings.qty_increments = change(value, quantity);
         }
+        Value::Notify(value) => settings.notify_stock_qty = change(value, quantity),
     }
     settings
 }

@@ -18,12 +18,14 @@ mod decide;
 mod events;
 mod lifecycle;
 mod limits;
+mod low_stock;
 mod marks;
 mod merchant;
 mod names;
 mod orders;
 mod refunds;
 mod sell;
+mod settings;
 mod state;
 mod step;
 

@@ -34,6 +34,7 @@ impl Model {
                 quota.1 = limit.map(|halves| halves * HALF);
                 Ok(plain(Code::Ok))
             }
+            Step::Notify(sku, source, is_set, halves) => self.notify(*sku, *source, (*is_set, *halves)),
             Step::Sharing(independent) => {
                 self.independent = *independent;
                 Ok(plain(Code::Ok))

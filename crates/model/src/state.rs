@@ -7,11 +7,11 @@ use crate::limits::{Limits, Recorded};
 use crate::marks::Marks;
 use crate::names::Names;
 use crate::orders::Orders;
-use crate::step::{CHANNELS, HALF, SOURCES, STOCKS, Setting, Value, first_stock, has_decimals};
+use crate::settings::SettingsLayer;
+use crate::step::{CHANNELS, SOURCES, STOCKS, first_stock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stockhold_protocol::command::Target;
-use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::{Code, CommandId, Outcome};
 
 /// A source item.
@@ -111,39 +111,6 @@ pub struct Reservation {
     pub(crate) outcome: Arc<Outcome>,
 }
 
-/// Settings of one level.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SettingsLayer {
-    manage_stock: Option<bool>,
-    backorders: Option<bool>,
-    min_qty: Option<i64>,
-    min_sale: Option<i64>,
-    max_sale: Option<i64>,
-    increment: Option<i64>,
-}
-
-/// Settings after inheritance.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct EffectiveSettings {
-    pub(crate) manage_stock: bool,
-    pub(crate) backorders: bool,
-    pub(crate) min_qty: i64,
-    pub(crate) min_sale: i64,
-    pub(crate) max_sale: i64,
-    pub(crate) increment: Option<i64>,
-    pub(crate) decimals: bool,
-}
-
-impl EffectiveSettings {
-    pub(crate) fn is_unlimited(&self) -> bool {
-        self.backorders && self.min_qty >= 0
-    }
-
-    pub(crate) fn eff_min(&self) -> i64 {
-        if self.backorders { self.min_qty.min(0) } else { self.min_qty.max(0) }
-    }
-}
-
 /// Maximum number of gaps that are kept separately.
 const GAPS_MAX: usize = 64;
 
@@ -173,6 +140,8 @@ pub struct Model {
     pub(crate) layers: BTreeMap<(Option<u32>, Option<u32>), SettingsLayer>,
     /// Number and limit of quotas by (SKU, stock).
     pub(crate) quotas: BTreeMap<(u32, u32), (u32, Option<i64>)>,
+    /// Low-stock configurations by (SKU, source), with their own threshold.
+    pub(crate) notifies: BTreeMap<(u32, u32), Option<i64>>,
     pub(crate) reservations: BTreeMap<CommandId, Reservation>,
     pub(crate) orders: Orders,
     /// Body and outcome of every recorded command. Copies for hypothetical questions share it.
@@ -202,6 +171,7 @@ impl Model {
             items: BTreeMap::new(),
             layers: BTreeMap::new(),
             quotas: BTreeMap::new(),
+            notifies: BTreeMap::new(),
             reservations: BTreeMap::new(),
             orders: Orders::default(),
             recorded: Arc::default(),
@@ -310,34 +280,6 @@ impl Model {
     pub(crate) fn known(&self, id: CommandId) -> Option<&Reservation> {
         let found = self.reservations.get(&id)?;
         (found.stage == Stage::Confirmed || found.end_s > self.now_s()).then_some(found)
-    }
-
-    pub(crate) fn set(&mut self, setting: &Setting) {
-        let layer = self.layers.entry((setting.sku, setting.stock)).or_default();
-        let raw = |value: Option<i64>| value.map(|halves| halves * HALF);
-        match setting.value {
-            Value::ManageStock(value) => layer.manage_stock = value,
-            Value::Backorders(value) => layer.backorders = value,
-            Value::MinQty(value) => layer.min_qty = raw(value),
-            Value::MinSale(value) => layer.min_sale = raw(value),
-            Value::MaxSale(value) => layer.max_sale = raw(value),
-            Value::Increments(value) => layer.increment = raw(value),
-        }
-    }
-
-    pub(crate) fn settings(&self, sku: u32, stock: u32) -> EffectiveSettings {
-        let layers = [(Some(sku), Some(stock)), (Some(sku), None), (None, None)];
-        let layers: Vec<SettingsLayer> =
-            layers.iter().filter_map(|key| self.layers.get(key).copied()).collect();
-        EffectiveSettings {
-            manage_stock: first(&layers, |layer| layer.manage_stock, true),
-            backorders: first(&layers, |layer| layer.backorders, false),
-            min_qty: first(&layers, |layer| layer.min_qty, 0),
-            min_sale: first(&layers, |layer| layer.min_sale, QUANTITY_SCALE),
-            max_sale: first(&layers, |layer| layer.max_sale, 10_000 * QUANTITY_SCALE),
-            increment: first(&layers, |layer| layer.increment.map(Some), None),
-            decimals: has_decimals(sku),
-        }
     }
 
     pub(crate) fn is_linked(&self, stock: u32, source: u32) -> bool {
@@ -486,11 +428,6 @@ impl Model {
             formula.min(self.quota_left(sku, stock))
         }
     }
-}
-
-/// The value of the most specific layer that sets it.
-fn first<T>(layers: &[SettingsLayer], of: impl Fn(&SettingsLayer) -> Option<T>, otherwise: T) -> T {
-    layers.iter().find_map(of).unwrap_or(otherwise)
 }
 
 /// The stocks of a set.

@@ -88,6 +88,8 @@ pub enum Value {
     MaxSale(Option<i64>),
     /// Enabled with this increment in half units, or inherited.
     Increments(Option<i64>),
+    /// Half units below which an item is low.
+    Notify(Option<i64>),
 }
 
 /// What happens to the units of a refund part.
@@ -147,6 +149,8 @@ pub enum Step {
     Setting(Setting),
     /// A quota: SKU, stock, half units or none.
     Quota(u32, u32, Option<i64>),
+    /// A low-stock configuration: SKU, source, whether it is set, half units; none is inherited.
+    Notify(u32, u32, bool, Option<i64>),
     /// Whether stocks that share sources are independent.
     Sharing(bool),
     /// A channel sells from this stock from now on.
@@ -234,6 +238,7 @@ impl Step {
                 Self::Place(cart)
             }
             Self::Event(event) => Self::Event(OrderStep { order: (event.order + 1) % ORDERS, ..event }),
+            Self::Notify(sku, source, is_set, _) => Self::Notify(sku, source, !is_set, None),
             Self::Mark(name) => Self::Unmark(name),
             other => other,
         }

@@ -5,6 +5,7 @@
 //! slices. Lists are paged with a cursor.
 
 mod explain;
+mod low_stock;
 mod order_history;
 mod orders;
 mod reservations;
@@ -14,6 +15,7 @@ mod views;
 pub use explain::{
     EXPLAIN_ROWS_MAX, ExplainView, ExplainedSource, ExplainedStock, SharingForm, SourceRole, StockRole,
 };
+pub use low_stock::{LowStockCursor, LowStockFilter, LowStockItem, LowStockView, NotifyView};
 pub use order_history::{OrderEventRow, OrderEventView, OrderHistoryView, OrderTotal};
 pub use orders::{OrderEntry, OrderFilter, OrderLineView, OrderView, OrdersView};
 pub use reservations::{ReservationFilter, ReservationsView};
@@ -152,6 +154,24 @@ pub enum Query {
         /// 1..=[`LIST_MAX`].
         limit: u32,
     },
+    /// The low-stock configuration of a SKU at a source.
+    #[wincode(tag = 20)]
+    Notify {
+        /// The SKU.
+        sku: SkuId,
+        /// The source.
+        source: SourceId,
+    },
+    /// At most `limit` source items that are low, the lowest first. All low-stock configurations are scanned.
+    #[wincode(tag = 21)]
+    LowStock {
+        /// Which ones.
+        filter: LowStockFilter,
+        /// The last entry of the previous list; `None` for the first.
+        after: Option<LowStockCursor>,
+        /// 1..=[`LIST_MAX`].
+        limit: u32,
+    },
 }
 
 /// An answer. Its variant matches that of the query.
@@ -193,6 +213,10 @@ pub enum QueryAnswer {
     Orders(OrdersView),
     /// The answer to `OrderHistory`. `None`: unknown or no longer kept.
     OrderHistory(Option<OrderHistoryView>),
+    /// The answer to `Notify`. `None`: the SKU or the source is unknown.
+    Notify(Option<NotifyView>),
+    /// The answer to `LowStock`.
+    LowStock(LowStockView),
 }
 
 impl QueryAnswer {
@@ -222,6 +246,8 @@ impl QueryAnswer {
             Self::Order(view) => encode_option(view.as_ref(), out),
             Self::Orders(view) => encode_fields(view, out),
             Self::OrderHistory(view) => encode_option(view.as_ref(), out),
+            Self::Notify(view) => encode_option(view.as_ref(), out),
+            Self::LowStock(view) => encode_fields(view, out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -256,6 +282,8 @@ impl QueryAnswer {
             15 => Self::Order(decode_option(bytes)?),
             16 => Self::Orders(decode_fields(bytes, Unknown::Skip)?),
             17 => Self::OrderHistory(decode_option(bytes)?),
+            20 => Self::Notify(decode_option(bytes)?),
+            21 => Self::LowStock(decode_fields(bytes, Unknown::Skip)?),
             _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
@@ -280,6 +308,8 @@ impl QueryAnswer {
             Self::Order(_) => 15,
             Self::Orders(_) => 16,
             Self::OrderHistory(_) => 17,
+            Self::Notify(_) => 20,
+            Self::LowStock(_) => 21,
         }
     }
 }

@@ -74,6 +74,7 @@ fn catalog_commands_agree_with_bincode() {
     agree_in_fields::<m::ChannelAssignment, command::ChannelAssignment>();
     agree_in_fields::<m::SettingsChange, command::SettingsChange>();
     agree_in_fields::<m::QuotaChange, command::QuotaChange>();
+    agree_in_fields::<m::Notify, command::Notify>();
     agree_in_fields::<m::Rename, command::Rename>();
     agree_in_fields::<m::Configure, command::Configure>();
     agree_in_fields::<m::Mark, command::Mark>();
@@ -161,6 +162,27 @@ fn questions_about_orders_are_bincodes() {
 }
 
 #[test]
+fn questions_about_low_stock_are_bincodes() {
+    // Proves the bytes of their numbers and fields.
+    let (sku, source) = (SkuId(7), SourceId(3));
+    let one = bincode::encode_to_vec((20_u32, 7_u32, 3_u32), bincode::config::legacy()).unwrap();
+    let filter = query::LowStockFilter { sku: None, source: Some(source) };
+    let on_hand = Quantity::from_raw(5).unwrap();
+    let after = Some(query::LowStockCursor { on_hand, sku, source });
+    let fields = (21_u32, None::<u32>, Some(3_u32), Some((5_i64, 7_u32, 3_u32)), 20_u32);
+    let list = bincode::encode_to_vec(fields, bincode::config::legacy()).unwrap();
+    for (query, by_bincode) in [
+        (query::Query::Notify { sku, source }, one),
+        (query::Query::LowStock { filter, after, limit: 20 }, list),
+    ] {
+        let mut by_wincode = Vec::new();
+        encode_cold(&query, &mut by_wincode).unwrap();
+        assert_eq!(by_wincode, by_bincode);
+        assert_eq!(decode_cold::<query::Query>(&by_bincode), Ok(query));
+    }
+}
+
+#[test]
 fn questions_about_sources_are_bincodes() {
     // Proves the bytes of every field of a request, with both forms of the optional one.
     for destination in [None, Some((52_520_000_i32, -13_405_000_i32))] {
@@ -226,6 +248,9 @@ fn questions_and_answers_agree_with_bincode() {
     agree_in_fields::<m::OrderEventRow, query::OrderEventRow>();
     agree_in_fields::<m::OrderEventView, query::OrderEventView>();
     agree_in_fields::<m::OrderHistoryView, query::OrderHistoryView>();
+    agree_in_fields::<m::NotifyView, query::NotifyView>();
+    agree_in_fields::<m::LowStockItem, query::LowStockItem>();
+    agree_in_fields::<m::LowStockView, query::LowStockView>();
     agree_in_fields::<m::ExplainedSource, query::ExplainedSource>();
     agree_in_fields::<m::ExplainedStock, query::ExplainedStock>();
     agree_in_fields::<m::ExplainView, query::ExplainView>();

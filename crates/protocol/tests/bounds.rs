@@ -3,8 +3,8 @@
 
 use stockhold_protocol::batch::ACTOR_BYTES_MAX;
 use stockhold_protocol::command::{
-    Change, Count, Mark, MarkRemoval, QuotaChange, Readmit, Release, Reserve, SettingScope, SettingsChange,
-    SkuDefinition, Target, catalog::check_sku, check_new_name, record_length,
+    Change, Count, Mark, MarkRemoval, Notify, QuotaChange, Readmit, Release, Reserve, SettingScope,
+    SettingsChange, SkuDefinition, Target, catalog::check_sku, check_new_name, record_length,
 };
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
 use stockhold_protocol::limits::{
@@ -164,15 +164,20 @@ fn quantities_of_cold_commands_are_bounded_though_bincode_knows_64_bits() {
         Command::Count(Count { source, sku, quantity, in_stock: None, reason, reference })
     };
     let quota = |limit| Command::Quota(QuotaChange { sku, stock, limit: Some(limit) });
+    let notify =
+        |threshold| Command::Notify(Notify { sku, source, is_set: true, threshold: Some(threshold) });
     let setting = |value| {
         let change =
             SettingsChange { max_sale_qty: Change::Set(value), ..SettingsChange::at(SettingScope::Global) };
         Command::Settings(Box::new(change))
     };
     let mark = raw(0x0001_0403_0205_0607);
-    for (command, field) in
-        [(count(mark), "quantity"), (quota(mark), "limit"), (setting(mark), "max_sale_qty")]
-    {
+    for (command, field) in [
+        (count(mark), "quantity"),
+        (quota(mark), "limit"),
+        (notify(mark), "threshold"),
+        (setting(mark), "max_sale_qty"),
+    ] {
         let mut good = Vec::new();
         Envelope::new(id(1), command).encode(&mut good).unwrap();
         let needle = mark.raw().to_le_bytes();

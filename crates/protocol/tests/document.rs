@@ -107,6 +107,9 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::OrderEventView>(structure(&page, "OrderEventView"));
     check_numbers::<m::OrderEventRow>(structure(&page, "OrderEventRow"));
     check_numbers::<m::OrderEntry>(structure(&page, "OrderEntry"));
+    check_numbers::<m::NotifyView>(structure(&page, "NotifyView"));
+    check_numbers::<m::LowStockView>(structure(&page, "LowStockView"));
+    check_numbers::<m::LowStockItem>(structure(&page, "LowStockItem"));
     check_numbers::<m::ExplainedSource>(structure(&page, "ExplainedSource"));
     check_numbers::<m::ExplainedStock>(structure(&page, "ExplainedStock"));
     check_numbers::<m::ExplainView>(structure(&page, "ExplainView"));
@@ -125,6 +128,7 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::LinkRemoval>(command("unlink"));
     check_numbers::<m::ChannelAssignment>(command("channel"));
     check_numbers::<m::QuotaChange>(command("quota"));
+    check_numbers::<m::Notify>(command("notify"));
     check_numbers::<m::Rename>(command("rename"));
     check_numbers::<m::Mark>(command("mark"));
     check_numbers::<m::MarkRemoval>(command("unmark"));

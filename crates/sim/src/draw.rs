@@ -201,6 +201,7 @@ fn limits(rng: &mut Rng) -> Configure {
         (2, 11),
         (3, 12),
         (2, 13),
+        (3, 14),
     ]) {
         0 => change.ttl_min_ms = Some(rng.weighted(&[(1, 0), (3, 1), (4, 1_000), (2, 5_000)])),
         1 => change.ttl_max_ms = Some(rng.weighted(&[(1, 10_000), (2, 120_000), (4, 3_600_000)])),
@@ -320,6 +321,11 @@ fn merchant(rng: &mut Rng) -> Step {
         9 => Step::Channel(rng.small(0..CHANNELS), known(rng, STOCKS, 40)),
         11 => renaming(rng),
         12 => Step::Mark(mark_name(rng.small(0..MARKS))),
+        14 => {
+            let is_set = rng.chance(800);
+            let halves = (is_set && rng.chance(700)).then(|| rng.signed(0..40));
+            Step::Notify(rng.small(0..SKUS), known(rng, SOURCES, 15), is_set, halves)
+        }
         13 => Step::Unmark(mark_name(rng.small(0..MARKS))),
         _ => Step::Configure(limits(rng)),
     }

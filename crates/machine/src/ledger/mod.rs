@@ -16,6 +16,7 @@ mod dedupe;
 pub(crate) mod findings;
 pub(crate) mod hold_time;
 mod items;
+mod low_stock;
 pub(crate) mod marks;
 mod names;
 mod now;

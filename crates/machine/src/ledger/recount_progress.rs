@@ -69,6 +69,8 @@ pub(crate) struct Recount {
     pub(crate) orders: VisitOnce,
     /// Old names up to this op have been checked. These must be sound at any time.
     pub(crate) old_names: u64,
+    /// Low-stock configurations up to this one have been checked. These must be sound at any time.
+    pub(crate) notifies: Option<(u32, u32)>,
     pub(crate) sums: BTreeMap<(u32, u32), Sums>,
     pub(crate) findings: Findings,
     pub(crate) has_overflowed: bool,

@@ -10,7 +10,7 @@ use crate::ledger::hold_time::Offsets;
 use crate::ledger::order_book::OrderBook;
 use crate::ledger::order_scratch::OrderScratch;
 use crate::ledger::record::{
-    ItemRow, LineRow, NoteRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow,
+    ItemRow, LineRow, NoteRow, NotifyRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow,
 };
 use crate::ledger::recount_progress::Recount;
 use crate::ledger::skus::Skus;
@@ -38,6 +38,9 @@ pub(crate) struct State {
     pub(crate) settings: Slab<SettingsRow>,
     pub(crate) settings_by_scope: BTreeMap<(u32, u32), u32>,
     pub(crate) items: Slab<ItemRow>,
+    pub(crate) notifies: Slab<NotifyRow>,
+    /// Low-stock configurations by (SKU, source).
+    pub(crate) notify_by_item: BTreeMap<(u32, u32), u32>,
     pub(crate) positions: Slab<PositionRow>,
     pub(crate) reservations: Slab<ReservationRow>,
     /// Reservations that are not found by a reference among the outcomes: those whose generation was
@@ -116,6 +119,8 @@ impl State {
             settings: Slab::new(),
             settings_by_scope: BTreeMap::new(),
             items: Slab::new(),
+            notifies: Slab::new(),
+            notify_by_item: BTreeMap::new(),
             positions: Slab::new(),
             reservations: Slab::new(),
             reservation_index: SlicedIndex::new(),

@@ -8,7 +8,7 @@ use crate::decision::Answer;
 use crate::ledger::catalog::{ChannelRow, LinkRow};
 use crate::ledger::marks::MarkRow;
 use crate::ledger::old_names::OldName;
-use crate::ledger::record::{ALL_STOCKS, Record, SettingsRow, SkuRow};
+use crate::ledger::record::{ALL_STOCKS, NotifyRow, Record, SettingsRow, SkuRow};
 use crate::ledger::state::State;
 use crate::refusal::quantity;
 use crate::stock::settings::Overrides;
@@ -68,6 +68,11 @@ pub(crate) enum Definition {
         sku: u32,
         stock: u32,
         limit: Option<i64>,
+    },
+    Notify(NotifyRow),
+    NoNotify {
+        sku: u32,
+        source: u32,
     },
     /// The thing with this number gets the name `to` and gives up the name `old`.
     Rename {
@@ -129,6 +134,8 @@ impl State {
             Definition::Channel { known, row } => return Answer::ok(self.set_channel(known, row)),
             Definition::Settings(change) => self.change_settings(&change),
             Definition::Quota { sku, stock, limit } => self.set_quota(sku, stock, limit),
+            Definition::Notify(row) => self.set_notify(row),
+            Definition::NoNotify { sku, source } => self.remove_notify(sku, source),
             Definition::Rename { number, to, old } => self.rename(number, to, old),
             Definition::Configure { next, layout } => {
                 self.core.configuration = next;

@@ -11,6 +11,7 @@ mod execute;
 mod expiry;
 mod grant;
 mod guard;
+mod low_stock;
 mod orders;
 mod plan;
 mod structure;

@@ -8,7 +8,7 @@ use crate::config::{Genesis, RULES_VERSION};
 use crate::ledger::catalog::LinkRow;
 use crate::ledger::core::Core;
 use crate::ledger::record::{
-    Content, ItemRow, LineRow, NoteRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, Record,
+    Content, ItemRow, LineRow, NoteRow, NotifyRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, Record,
     ReservationRow, Section, SettingsRow, SkuRow, Stage, TableSection, each_table, generation_of,
     record_table,
 };
@@ -234,6 +234,14 @@ impl State {
             return Err(LoadError::Dangling(Section::Item));
         }
         self.add_item(row);
+        Ok(())
+    }
+
+    fn load_notify(&mut self, row: NotifyRow) -> Result<(), LoadError> {
+        if !self.is_sound_notify(&row) || self.notify_of(row.sku, row.source).is_some() {
+            return Err(LoadError::Dangling(Section::Notify));
+        }
+        self.add_notify(row);
         Ok(())
     }
 

@@ -8,7 +8,7 @@
 
 use crate::ledger::cursor::{GrantCursor, RecordSink, Sections};
 use crate::ledger::record::{
-    Content, ItemRow, LineRow, NoteRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, Record,
+    Content, ItemRow, LineRow, NoteRow, NotifyRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, Record,
     ReservationRow, Section, SettingsRow, SkuRow, TableSection, each_table, record_table,
 };
 use crate::ledger::state::State;
@@ -97,6 +97,7 @@ impl Machine {
             .snapshot_bytes()
             .saturating_add(state.settings.snapshot_bytes())
             .saturating_add(state.items.snapshot_bytes())
+            .saturating_add(state.notifies.snapshot_bytes())
             .saturating_add(state.positions.snapshot_bytes())
             .saturating_add(state.reservations.snapshot_bytes())
             .saturating_add(state.lines.snapshot_bytes())

@@ -28,6 +28,7 @@ impl Recount {
             cluster_checks: VisitOnce::new(clusters),
             orders: VisitOnce::new(state.orders.slots()),
             old_names: 0,
+            notifies: None,
             sums: BTreeMap::new(),
             findings: Findings::default(),
             has_overflowed: false,
@@ -48,6 +49,8 @@ impl Recount {
                 self.check_order(state, slot)
             } else if let Some(op) = state.catalog.old_names().next_op(self.old_names) {
                 self.check_old_name(state, op)
+            } else if let Some((item, is_sound)) = state.next_notify(self.notifies) {
+                self.check_notify(item, is_sound)
             } else if self.sums.pop_first().is_some_and(|entry| self.report(entry)) {
                 1
             } else {
@@ -77,6 +80,15 @@ impl Recount {
             self.findings.add(|| {
                 format!("the old name of op {op} belongs to no thing, or another thing has the name")
             });
+        }
+        1
+    }
+
+    fn check_notify(&mut self, (sku, source): (u32, u32), is_sound: bool) -> u32 {
+        self.notifies = Some((sku, source));
+        if !is_sound {
+            self.findings
+                .add(|| format!("the low-stock configuration of sku {sku} at source {source} is wrong"));
         }
         1
     }

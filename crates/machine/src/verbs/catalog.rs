@@ -206,7 +206,7 @@ impl State {
         Ok(Definition::Configure { next, layout: Some(layout) })
     }
 
-    fn require_sku(&self, sku: SkuId) -> Result<(), Refusal> {
+    pub(super) fn require_sku(&self, sku: SkuId) -> Result<(), Refusal> {
         if self.has_sku(sku.0) { Ok(()) } else { Err(Refusal::unknown("sku")) }
     }
 

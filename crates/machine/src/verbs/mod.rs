@@ -7,6 +7,7 @@ mod catalog;
 mod events;
 mod goods;
 mod hold;
+mod low_stock;
 mod order;
 mod placement;
 mod refund;

@@ -4,6 +4,7 @@
 //! reaches a limit, and the next query continues after its last entry.
 
 mod explain;
+pub(crate) mod low_stock;
 mod order_history;
 mod orders;
 pub(crate) mod reservations;
@@ -12,7 +13,7 @@ pub(crate) mod stats;
 
 use crate::ledger::marks::MarkRow;
 use crate::ledger::old_names::OldName;
-use crate::ledger::record::{NO_QUOTA, NoteKind, ReservationRow, Stage};
+use crate::ledger::record::{NO_QUOTA, NoteKind, NotifyRow, ReservationRow, Stage};
 use crate::ledger::state::{At, State};
 use crate::machine::Machine;
 use crate::refusal::quantity;
@@ -57,6 +58,7 @@ impl Machine {
             | Query::Snapshot
             | Query::Validate
             | Query::Reservations { .. }
+            | Query::LowStock { .. }
             | Query::Sourcing(_) => return None,
             Query::Reservation(id) => {
                 QueryAnswer::Reservation(state.reservation_view(CommandId::from_bytes(*id)))
@@ -93,6 +95,7 @@ impl Machine {
             Query::OrderHistory { number, after, limit } => {
                 QueryAnswer::OrderHistory(state.order_history(number, *after, *limit))
             }
+            Query::Notify { sku, source } => QueryAnswer::Notify(state.notify_view(sku.0, source.0)),
             Query::Configuration => QueryAnswer::Configuration(state.core.configuration.view()),
         })
     }
@@ -231,11 +234,17 @@ impl State {
 
     fn sku_view(&self, sku: u32) -> Costed<SkuView> {
         let row = self.skus.get(sku);
-        let items = self.items_of(sku).map(|(_, item)| ItemView {
-            source: SourceId(item.source),
-            on_hand: quantity(item.on_hand),
-            in_stock: item.in_stock,
-            version: item.version,
+        let inherited = self.inherited_threshold(sku);
+        let items = self.items_of(sku).map(|(_, item)| {
+            let notify = self.notify_of(sku, item.source);
+            ItemView {
+                source: SourceId(item.source),
+                on_hand: quantity(item.on_hand),
+                in_stock: item.in_stock,
+                version: item.version,
+                notify_is_set: notify.is_some(),
+                notify_stock_qty: quantity(notify.and_then(NotifyRow::own).unwrap_or(inherited)),
+            }
         });
         let mut items: Vec<ItemView> = items.collect();
         items.sort_unstable_by_key(|item| item.source);

@@ -71,6 +71,7 @@ impl Machine {
             state.sku_index.bytes(),
             state.settings.bytes(),
             state.items.bytes(),
+            state.notifies.bytes(),
             state.positions.bytes(),
             state.outcomes.bytes(),
             state.holds_due.bytes(),

@@ -4,9 +4,9 @@
 use stockhold_machine::RULES_VERSION;
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend, LinkDefinition,
-    LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Readmit, Refund, RefundPart, Release,
-    Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
-    SourceDefinition, StockDefinition, Target, Transfer,
+    LinkRemoval, Mark, MarkRemoval, Notify, PartKind, Parts, QuotaChange, Readmit, Refund, RefundPart,
+    Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition,
+    SkuKind, SourceDefinition, StockDefinition, Target, Transfer,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -379,7 +379,7 @@ impl Generator {
     fn merchant(&mut self, lines: &[Line]) -> Vec<u8> {
         let (sku, source, stock) = (self.draw(4), self.draw(5), self.draw(4));
         let units = i64::from(self.draw(40)) - 5;
-        match self.draw(13) {
+        match self.draw(14) {
             0 | 1 => {
                 let in_stock = (self.draw(4) == 0).then_some(units % 2 == 0);
                 self.count(source, sku, units, in_stock)
@@ -416,6 +416,11 @@ impl Generator {
                 self.record(Command::Quota(QuotaChange { sku, stock, limit }))
             }
             11 => self.rare(units),
+            12 => {
+                let threshold = (units > 0).then(|| Quantity::units(units).unwrap());
+                let (sku, source, is_set) = (SkuId(sku), SourceId(source), units >= -3);
+                self.record(Command::Notify(Notify { sku, source, is_set, threshold }))
+            }
             _ => self.record(Command::Tick),
         }
     }

@@ -3,6 +3,8 @@
 // A fuzz target includes this file too.
 #[path = "explained.rs"]
 mod explained;
+#[path = "low_stock.rs"]
+mod low_stock;
 #[path = "orders.rs"]
 mod orders;
 
@@ -275,6 +277,8 @@ impl ModelRun {
         assert_eq!(marks_of(&self.machine), self.model.marks());
         explained::check(&self.machine, &self.model);
         orders::check(&self.machine, &self.model);
+        let is_listed = low_stock::check(&self.machine, &self.model);
+        *self.seen.entry(("low_stock", "listed")).or_default() += u32::from(is_listed);
         for sku in 0..SKUS {
             for stock in 0..STOCKS {
                 let cell = self.machine.cell(SkuId(sku), StockId(stock));

@@ -123,6 +123,8 @@ const EXPECTED_ANSWERS: &[(&str, &[&str])] = &[
     ("channel", &["new"]),
     ("reserve", &["owner_differs", "limit_reached"]),
     ("sell", &["owner_differs"]),
+    ("notify", &["ok", "unknown_name", "replayed", "id_reused"]),
+    ("low_stock", &["listed"]),
     ("order", &["ended"]),
     (
         "order_placed",

@@ -159,6 +159,7 @@ fn setting() -> impl Strategy<Value = Setting> {
         1 => halves(0, 3).prop_map(Value::MinSale),
         1 => halves(0, 9).prop_map(Value::MaxSale),
         1 => proptest::option::weighted(0.4, 1_i64..6).prop_map(Value::Increments),
+        2 => proptest::option::weighted(0.8, 0_i64..30).prop_map(Value::Notify),
     ];
     (proptest::option::weighted(0.9, 0..SKUS), proptest::option::of(0..STOCKS), value)
         .prop_map(|(sku, stock, value)| Setting { sku, stock: sku.and(stock), value })
@@ -196,6 +197,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         6 => setting().prop_map(Step::Setting),
         4 => (0..SKUS, 0..STOCKS, proptest::option::weighted(0.7, 0_i64..20))
             .prop_map(|(sku, stock, limit)| Step::Quota(sku, stock, limit)),
+        5 => (0..=SKUS, source(), proptest::option::weighted(0.7, 0_i64..40))
+            .prop_map(|(sku, source, halves)| Step::Notify(sku, source, true, halves)),
+        1 => (0..SKUS, source()).prop_map(|(sku, source)| Step::Notify(sku, source, false, None)),
         1 => proptest::bool::weighted(0.3).prop_map(Step::Sharing),
         2 => (0..CHANNELS, 0..=STOCKS).prop_map(|(channel, stock)| Step::Channel(channel, stock)),
         12 => (prop_oneof![30 => 0_u32..3, 1 => Just(9)], proptest::sample::select(names()))

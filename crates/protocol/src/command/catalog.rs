@@ -5,7 +5,7 @@
 
 pub use super::check::{check_new_name, check_sku};
 
-use super::check::ColdBody;
+use super::check::{ColdBody, check_threshold};
 use crate::error::BadField;
 use crate::id::{SkuId, SourceId, StockId};
 use crate::line::Line;
@@ -286,6 +286,27 @@ pub struct QuotaChange {
     pub limit: Option<Quantity>,
 }
 tagged!(QuotaChange { 1 sku value, 2 stock value, 3 limit option });
+
+/// Sets or removes the low-stock configuration of a SKU at a source. Only items with a configuration are in the low-stock report.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Notify {
+    /// The SKU.
+    pub sku: SkuId,
+    /// The source.
+    pub source: SourceId,
+    /// Whether the item has a configuration; `false` removes it.
+    pub is_set: bool,
+    /// The item is low below this quantity; `None`: below the `notify_stock_qty` of the SKU. It is `None` if the
+    /// configuration is removed.
+    pub threshold: Option<Quantity>,
+}
+tagged!(Notify { 1 sku value, 2 source value, 3 is_set value, 4 threshold option });
+
+impl ColdBody for Notify {
+    fn check(&self) -> Result<(), BadField> {
+        check_threshold(self.is_set, self.threshold)
+    }
+}
 
 /// Give something another name. It keeps its number and everything that is known of it; its old name stands for it for a while.
 #[derive(Clone, PartialEq, Eq, Debug)]

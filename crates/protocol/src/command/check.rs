@@ -164,6 +164,20 @@ fn check_range(field: &'static str, quantity: Quantity) -> Result<(), BadField> 
     }
 }
 
+/// Checks the threshold of a low-stock configuration.
+pub(super) fn check_threshold(is_set: bool, threshold: Option<Quantity>) -> Result<(), BadField> {
+    match threshold {
+        Some(_) if !is_set => {
+            Err(BadField::new("threshold", "must not be given when the configuration is removed"))
+        }
+        Some(threshold) if threshold < Quantity::ZERO => {
+            Err(BadField::new("threshold", "must not be negative"))
+        }
+        Some(threshold) => check_range("threshold", threshold),
+        None => Ok(()),
+    }
+}
+
 fn check_notes(reason: &str, reference: &str) -> Result<(), BadField> {
     check_text("reason", reason)?;
     if reference.len() > REFERENCE_BYTES_MAX {

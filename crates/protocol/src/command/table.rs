@@ -10,7 +10,8 @@
 use super::body::{HotBody, read_cold, read_single, write_cold, write_single};
 use super::catalog::{
     Adjust, ChannelAssignment, Configure, Count, EpochStart, LinkDefinition, LinkRemoval, Mark, MarkRemoval,
-    QuotaChange, Readmit, Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition, Transfer,
+    Notify, QuotaChange, Readmit, Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition,
+    Transfer,
 };
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
@@ -276,6 +277,8 @@ commands! {
     39 "quota" Catalog Quota(quota: cold QuotaChange);
     /// Renames a SKU, a stock, a source or a channel.
     40 "rename" Catalog Rename(rename: cold Rename);
+    /// Sets or removes the low-stock configuration of a source item.
+    41 "notify" Catalog Notify(notify: cold Notify);
     /// Changes limits and modes of the machine.
     48 "configure" Operator Configure(change: boxed Configure);
     /// Lets time pass. It is made while a deadline is due and no command arrives.

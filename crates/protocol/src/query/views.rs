@@ -209,8 +209,19 @@ pub struct ItemView {
     pub in_stock: bool,
     /// The version, which counts changes.
     pub version: u32,
+    /// Whether it has a low-stock configuration, so that it is in the low-stock report when it is low.
+    pub notify_is_set: bool,
+    /// The quantity below which it is low.
+    pub notify_stock_qty: Quantity,
 }
-tagged!(ItemView { 1 source value, 2 on_hand value, 3 in_stock value, 4 version value });
+tagged!(ItemView {
+    1 source value,
+    2 on_hand value,
+    3 in_stock value,
+    4 version value,
+    5 notify_is_set value,
+    6 notify_stock_qty value,
+});
 
 /// Settings after inheritance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,10 +5,10 @@ use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, EventLine, Extend,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, OrderAction, OrderEvent, PartKind, Parts, PlaceFailed,
-    Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
-    SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
-    Target, Transfer,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderAction, OrderEvent, PartKind, Parts,
+    PlaceFailed, Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve,
+    Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Target, Transfer,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
@@ -327,6 +327,10 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
         2 => settings().prop_map(|change| Command::Settings(Box::new(change))),
         1 => (pair(), option::of(amount())).prop_map(|((stock, sku), limit)| {
             Command::Quota(QuotaChange { sku: SkuId(sku), stock, limit })
+        }),
+        1 => (pair(), option::of(option::of(amount()))).prop_map(|((_, sku), change)| {
+            let (is_set, threshold) = (change.is_some(), change.flatten());
+            Command::Notify(Notify { sku: SkuId(sku), source: SourceId(sku / 2), is_set, threshold })
         }),
         1 => (any::<u32>(), new_name()).prop_map(|(number, to)| Command::Rename(Rename { number, to })),
         1 => configure().prop_map(|configure| Command::Configure(Box::new(configure))),

@@ -109,6 +109,12 @@ mirror_tagged!(QuotaChange {
     2 stock: u32 as value,
     3 limit: Option<i64> as option,
 });
+mirror_tagged!(Notify {
+    1 sku: u32 as value,
+    2 source: u32 as value,
+    3 is_set: bool as value,
+    4 threshold: Option<i64> as option,
+});
 mirror_tagged!(Rename {
     1 number: u32 as value,
     2 to: Name as value,
@@ -243,6 +249,8 @@ mirror_tagged!(ItemView {
     2 on_hand: i64 as value,
     3 in_stock: bool as value,
     4 version: u32 as value,
+    5 notify_is_set: bool as value,
+    6 notify_stock_qty: i64 as value,
 });
 mirror_tagged!(SettingsView {
     1 manage_stock: bool as value,
@@ -368,6 +376,22 @@ mirror_tagged!(OrderHistoryView {
     2 events_total: u32 as value,
     3 wall_offset_ms: i64 as value,
     4 events: Vec<OrderEventView> as list,
+});
+mirror_tagged!(NotifyView {
+    1 is_set: bool as value,
+    2 own: Option<i64> as option,
+    3 threshold: i64 as value,
+});
+mirror_tagged!(LowStockItem {
+    1 sku: u32 as value,
+    2 source: u32 as value,
+    3 on_hand: i64 as value,
+    4 threshold: i64 as value,
+});
+mirror_tagged!(LowStockView {
+    1 op: u64 as value,
+    2 matched: u64 as value,
+    3 items: Vec<LowStockItem> as list,
 });
 mirror_enum!(SharingForm { Single(), Subsets(), Tree(), Flow(), Independent() });
 mirror_enum!(SourceRole { Own(), Taken(), Others() });

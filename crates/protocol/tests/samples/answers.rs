@@ -5,11 +5,12 @@ use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::event::EventKind;
 use stockhold_protocol::query::{
     CELL_UNLIMITED, ConfigurationView, ExplainView, ExplainedSource, ExplainedStock, GeoPoint, ItemView,
-    MakerKind, MarkView, Metric, Name, NamedCount, OldNameView, OrderEntry, OrderEventRow, OrderEventView,
-    OrderFilter, OrderHistoryView, OrderLineView, OrderTotal, OrderView, OrdersView, PositionView, Query,
-    QueryAnswer, ReservationFilter, ReservationLine, ReservationState, ReservationView, ReservationsView,
-    SettingsView, SharingForm, SkuView, SnapshotView, SourceRole, SourceView, SourcedItem, SourcingAlgorithm,
-    SourcingRequest, SourcingView, Status, StockRole, StockView, Validation,
+    LowStockFilter, LowStockItem, LowStockView, MakerKind, MarkView, Metric, Name, NamedCount, NotifyView,
+    OldNameView, OrderEntry, OrderEventRow, OrderEventView, OrderFilter, OrderHistoryView, OrderLineView,
+    OrderTotal, OrderView, OrdersView, PositionView, Query, QueryAnswer, ReservationFilter, ReservationLine,
+    ReservationState, ReservationView, ReservationsView, SettingsView, SharingForm, SkuView, SnapshotView,
+    SourceRole, SourceView, SourcedItem, SourcingAlgorithm, SourcingRequest, SourcingView, Status, StockRole,
+    StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -31,9 +32,20 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("reservations", Query::Reservations { filter: filter(), after: 77, limit: 20 }),
         ("sourcing", Query::Sourcing(Box::new(sourcing()))),
         ("order", Query::Order("100000123".into())),
+        ("notify", Query::Notify { sku: SkuId(7), source: SourceId(3) }),
+        ("low_stock", low_stock()),
         ("orders", Query::Orders { filter: order_filter(), after: 77, limit: 20 }),
         ("order_history", Query::OrderHistory { number: "100000123".into(), after: 2, limit: 20 }),
     ]
+}
+
+fn low_stock() -> Query {
+    let filter = LowStockFilter { sku: None, source: Some(SourceId(3)) };
+    Query::LowStock { filter, after: Some(low_item().cursor()), limit: 20 }
+}
+
+fn low_item() -> LowStockItem {
+    LowStockItem { sku: SkuId(7), source: SourceId(3), on_hand: raw(55_000), threshold: raw(56_000) }
 }
 
 fn sourcing() -> SourcingRequest {
@@ -206,7 +218,14 @@ fn sku() -> SkuView {
         sku: "BIKE-0001".into(),
         kind: SkuKind::Simple,
         decimals: false,
-        items: vec![ItemView { source: SourceId(3), on_hand: raw(1_250_000), in_stock: true, version: 4 }],
+        items: vec![ItemView {
+            source: SourceId(3),
+            on_hand: raw(1_250_000),
+            in_stock: true,
+            version: 4,
+            notify_is_set: true,
+            notify_stock_qty: raw(56_000),
+        }],
         positions: vec![position],
         shortfall: raw(1),
     }
@@ -337,5 +356,8 @@ pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
         ("orders", QueryAnswer::Orders(orders())),
         ("order_history", QueryAnswer::OrderHistory(Some(order_history()))),
         ("order_history_unknown", QueryAnswer::OrderHistory(None)),
+        ("notify", QueryAnswer::Notify(Some(NotifyView { is_set: true, own: None, threshold: raw(10_000) }))),
+        ("notify_unknown", QueryAnswer::Notify(None)),
+        ("low_stock", QueryAnswer::LowStock(LowStockView { op: 80, matched: 3, items: vec![low_item()] })),
     ]
 }

@@ -3,9 +3,9 @@
 use super::{raw, reservation};
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, EventLine,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, OrderAction, OrderEvent, PlaceFailed, QuotaChange,
-    Readmit, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Transfer, Unship,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderAction, OrderEvent, PlaceFailed,
+    QuotaChange, Readmit, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Command, Envelope, Line, SkuId, SourceId, StockId, Timestamp};
@@ -112,6 +112,12 @@ fn order_commands() -> [(&'static str, Command<'static>); 3] {
     ]
 }
 
+fn low_stock() -> [(&'static str, Command<'static>); 2] {
+    let set = Notify { sku: SkuId(7), source: SourceId(3), is_set: true, threshold: Some(raw(56_000)) };
+    let removed = Notify { is_set: false, threshold: None, ..set };
+    [("notify", Command::Notify(set)), ("notify_removed", Command::Notify(removed))]
+}
+
 /// Every catalog kind: name and command.
 pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
     let (sku, stock, source_id) = (SkuId(7), StockId(1), SourceId(3));
@@ -183,5 +189,10 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("unmark", Command::Unmark(MarkRemoval { name: "before the sale".into() })),
         ("readmit", readmit()),
     ];
-    commands.into_iter().chain(order_commands()).map(|(name, command)| (name.to_owned(), command)).collect()
+    commands
+        .into_iter()
+        .chain(order_commands())
+        .chain(low_stock())
+        .map(|(name, command)| (name.to_owned(), command))
+        .collect()
 }

@@ -7,6 +7,7 @@
 mod catalog;
 mod goods;
 mod note;
+mod notify;
 mod order;
 mod order_event;
 mod outcome;
@@ -17,6 +18,7 @@ mod varint;
 pub(crate) use catalog::{ALL_STOCKS, SettingsRow, SkuRow};
 pub(crate) use goods::{ItemRow, NO_QUOTA, PositionRow};
 pub(crate) use note::{NOTE_BYTES, NoteKind, NoteRow, Shipment};
+pub(crate) use notify::{INHERITED, NotifyRow};
 pub(crate) use order::{EVENT_BYTES_MAX, OrderPartRow, OrderRow, PART_BYTES, order_key};
 pub(crate) use order_event::{
     Booking, EventHead, Events, OrderLine, OrderSums, Total, Totals, body_of, event_bytes_max,

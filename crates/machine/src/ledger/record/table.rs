@@ -42,6 +42,8 @@ macro_rules! record_table {
                 9 Settings(settings: SettingsRow, load_settings);
                 /// Source items.
                 10 Item(items: ItemRow, load_item);
+                /// Low-stock configurations.
+                33 Notify(notifies: NotifyRow, load_notify);
                 /// SKUs in stocks: promises and quotas.
                 11 Position(positions: PositionRow, load_position);
                 /// Reservations with their first line.
