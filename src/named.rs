@@ -140,6 +140,12 @@ pub struct Source {
     /// Whether shoppers may collect goods there.
     #[serde(skip_serializing_if = "is_default")]
     pub pickup: bool,
+    /// The name that shoppers see.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pickup_name: String,
+    /// What shoppers are told about it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pickup_description: String,
 }
 
 /// The body of `settings`: for everything, for a SKU, or for a SKU in a stock.

@@ -3,25 +3,51 @@
 
 mod distance;
 mod fewest;
+mod pickup;
 
 use stockhold_machine::{Machine, SourcingCandidates};
 use stockhold_protocol::Quantity;
-use stockhold_protocol::query::{QueryAnswer, SourcedItem, SourcingAlgorithm, SourcingRequest, SourcingView};
+use stockhold_protocol::query::{
+    Destination, GeoPoint, PickupRequest, QueryAnswer, SourcedItem, SourcingAlgorithm, SourcingRequest,
+    SourcingView,
+};
 
 /// Answers a request from the present state.
 #[must_use]
 pub fn answer(machine: &Machine, request: &SourcingRequest) -> QueryAnswer {
-    let selected = machine.sourcing_candidates(request).and_then(|candidates| select(request, &candidates));
+    let selected = machine.sourcing_candidates(request).and_then(|candidates| {
+        let points = request.destination.as_ref().map(points_of).transpose()?;
+        select(request, points.and_then(|points| points.first().copied()), &candidates)
+    });
     selected.map_or_else(QueryAnswer::Failed, QueryAnswer::Sourcing)
+}
+
+/// Answers a search for pickup locations from the present state.
+#[must_use]
+pub fn pickup_locations(machine: &Machine, request: &PickupRequest) -> QueryAnswer {
+    let found = points_of(&request.near).and_then(|points| pickup::search(machine, request, &points));
+    found.map_or_else(QueryAnswer::Failed, QueryAnswer::PickupLocations)
+}
+
+/// The points that a destination may mean, the most probable first.
+fn points_of(destination: &Destination) -> Result<Vec<GeoPoint>, String> {
+    match destination {
+        Destination::Point(point) => Ok(vec![*point]),
+        Destination::Address(_) => Err("this server has no addresses: give a point".to_owned()),
+    }
 }
 
 /// Chooses among the candidates.
 ///
 /// # Errors
 /// A sentence that says what the algorithm lacks.
-pub fn select(request: &SourcingRequest, from: &SourcingCandidates) -> Result<SourcingView, String> {
+pub fn select(
+    request: &SourcingRequest,
+    destination: Option<GeoPoint>,
+    from: &SourcingCandidates,
+) -> Result<SourcingView, String> {
     let points = from.candidates.iter().map(|candidate| candidate.point);
-    let distances: Vec<Option<u32>> = match request.destination {
+    let distances: Vec<Option<u32>> = match destination {
         Some(destination) => points.map(|point| Some(distance::meters(point?, destination))).collect(),
         None => vec![None; from.candidates.len()],
     };

@@ -71,6 +71,12 @@ pub struct Source {
     /// Whether shoppers can pick up goods there. At a new one they cannot, unless it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pickup: Option<bool>,
+    /// The name that shoppers see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pickup_name: Option<String>,
+    /// What shoppers are told about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pickup_description: Option<String>,
 }
 
 /// The contact at a source.
@@ -292,18 +298,8 @@ impl Source {
         }
         let mut next = present.cloned().unwrap_or_else(|| SourceDefinition {
             code: self.code.clone(),
-            name: String::new(),
             enabled: true,
-            description: String::new(),
-            latitude_micro: 0,
-            longitude_micro: 0,
-            country: String::new(),
-            region: String::new(),
-            city: String::new(),
-            street: String::new(),
-            postcode: String::new(),
-            contact: [const { String::new() }; 4],
-            pickup: false,
+            ..SourceDefinition::default()
         });
         set(&mut next.name, self.name.as_ref());
         set(&mut next.enabled, self.enabled.as_ref());
@@ -316,6 +312,8 @@ impl Source {
         set(&mut next.street, self.street.as_ref());
         set(&mut next.postcode, self.postcode.as_ref());
         set(&mut next.pickup, self.pickup.as_ref());
+        set(&mut next.pickup_name, self.pickup_name.as_ref());
+        set(&mut next.pickup_description, self.pickup_description.as_ref());
         let Contact { name, email, phone, fax } = &self.contact;
         for (field, value) in next.contact.iter_mut().zip([name, email, phone, fax]) {
             set(field, value.as_ref());
@@ -344,6 +342,8 @@ impl From<SourceDefinition> for Source {
             postcode: Some(source.postcode),
             contact: Contact { name, email, phone, fax },
             pickup: Some(source.pickup),
+            pickup_name: filled(source.pickup_name),
+            pickup_description: filled(source.pickup_description),
         }
     }
 }

@@ -4,8 +4,8 @@ use super::context::Common;
 use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, list, low_stock,
-    manual, mark, order, replay, restore, salable, select_sources, serve, settings, show, status, top,
-    verify, why,
+    manual, mark, order, pickup, replay, restore, salable, select_sources, serve, settings, show, status,
+    top, verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -94,6 +94,8 @@ pub(super) enum Action {
     Salable(salable::SalableArguments),
     /// Propose from which sources a cart is shipped
     SelectSources(select_sources::SelectSourcesArguments),
+    /// List the sources near a shopper at which goods may be collected
+    PickupLocations(pickup::PickupArguments),
     /// Show a reservation, a SKU, sources, stocks or the configuration
     #[command(subcommand)]
     Show(show::Show),

@@ -64,6 +64,12 @@ pub(super) struct SourceArguments {
     /// Shoppers can pick up goods there
     #[arg(long)]
     pickup: bool,
+    /// The name that shoppers see
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pickup_name: String,
+    /// What shoppers are told about it, such as opening hours
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pickup_description: String,
     /// The latitude in degrees, such as 40.7128
     #[arg(long, value_name = "DEGREES", allow_hyphen_values = true, requires = "longitude")]
     latitude: Option<Degrees>,
@@ -282,6 +288,8 @@ fn definition(source: &SourceArguments) -> SourceDefinition {
         postcode: source.postcode.clone(),
         contact: contact.map(Clone::clone),
         pickup: source.pickup,
+        pickup_name: source.pickup_name.clone(),
+        pickup_description: source.pickup_description.clone(),
     }
 }
 

@@ -52,6 +52,7 @@ mod orders;
 mod output;
 mod parse;
 mod past;
+mod pickup;
 mod present_items;
 mod quantity;
 mod questions;
@@ -177,6 +178,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Export(arguments) => export::export(context, arguments),
         Action::Salable(arguments) => salable::salable(context, arguments),
         Action::SelectSources(arguments) => select_sources::run(context, arguments),
+        Action::PickupLocations(arguments) => pickup::run(context, arguments),
         Action::Show(what) => show::show(context, what),
         Action::List(what) => list::list(context, what),
         Action::Explain(arguments) => explain::run(context, arguments),

@@ -11,7 +11,7 @@ use crate::catalog::Degrees;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use stockhold_protocol::query::{
-    GeoPoint, Query, QueryAnswer, SourcingAlgorithm, SourcingRequest, SourcingView,
+    Destination, GeoPoint, Query, QueryAnswer, SourcingAlgorithm, SourcingRequest, SourcingView,
 };
 
 /// `select-sources`
@@ -76,7 +76,7 @@ impl Algorithm {
 }
 
 /// Parses a point such as `40.7128,-74.0060`.
-fn destination(text: &str) -> Result<GeoPoint, String> {
+pub(super) fn destination(text: &str) -> Result<GeoPoint, String> {
     let (latitude, longitude) = text
         .split_once(',')
         .ok_or_else(|| "write latitude and longitude, such as 40.7128,-74.0060".to_owned())?;
@@ -103,7 +103,7 @@ pub(super) fn run(context: Context<'_>, arguments: &SelectSourcesArguments) -> R
     let request = SourcingRequest {
         stock: server.stock(&arguments.stock)?,
         algorithm: arguments.algorithm.wire(),
-        destination: arguments.to,
+        destination: arguments.to.map(Destination::Point),
         lines,
         sources,
         excluded,

@@ -296,6 +296,8 @@ fn definition(one: &SourceDefinition) -> Source {
         postcode: one.postcode,
         contact: one.contact,
         pickup: one.pickup,
+        pickup_name: one.pickup_name,
+        pickup_description: one.pickup_description,
     }
 }
 

@@ -343,6 +343,8 @@ fn definition(one: &Source) -> SourceDefinition {
         postcode: one.postcode,
         contact: one.contact,
         pickup: one.pickup,
+        pickup_name: one.pickup_name,
+        pickup_description: one.pickup_description,
     }
 }
 

@@ -171,6 +171,7 @@ impl QueryStage {
                 return self.scans.request(Waiter { address, request }, wanted, replies);
             }
             Query::Sourcing(request) => sourcing::answer(machine, request),
+            Query::PickupLocations(request) => sourcing::pickup_locations(machine, request),
             Query::Reservation(_)
             | Query::Sku(_)
             | Query::Skus { .. }

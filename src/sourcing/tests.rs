@@ -38,10 +38,11 @@ fn sources_are_asked_by_priority() {
     // Proves that each source gives what it has until nothing is wanted; that a source that is not needed is listed with 0,
     // and one whose item is out of stock is not; and that a request that is not covered takes what there is.
     let from = candidates(&[7], &[&[5], &[-1], &[0], &[9]]);
-    let view = select(&request(SourcingAlgorithm::Priority), &from).unwrap();
+    let view = select(&request(SourcingAlgorithm::Priority), None, &from).unwrap();
     assert_eq!((taken(&view), view.is_shippable, view.op), (vec![(0, 0, 5), (3, 0, 2)], true, 7));
     assert_eq!(view.items.len(), 3);
-    let view = select(&request(SourcingAlgorithm::Priority), &candidates(&[20], &[&[5], &[9]])).unwrap();
+    let view =
+        select(&request(SourcingAlgorithm::Priority), None, &candidates(&[20], &[&[5], &[9]])).unwrap();
     assert_eq!((taken(&view), view.is_shippable), (vec![(0, 0, 5), (1, 0, 9)], false));
 }
 
@@ -51,7 +52,7 @@ fn no_more_sources_are_used_than_allowed() {
     let from = candidates(&[9], &[&[3], &[3], &[3]]);
     for (max_sources, is_shippable, used) in [(2, false, 2), (3, true, 3), (4, true, 3), (0, true, 3)] {
         let request = SourcingRequest { max_sources, ..request(SourcingAlgorithm::Priority) };
-        let view = select(&request, &from).unwrap();
+        let view = select(&request, None, &from).unwrap();
         assert_eq!((view.is_shippable, taken(&view).len()), (is_shippable, used), "{max_sources}");
     }
 }
@@ -66,9 +67,10 @@ fn the_nearest_source_comes_first() {
     from.candidates[2].point = point(10_000_000);
     from.candidates[3].point = point(50_000_000);
     let mut request = request(SourcingAlgorithm::Distance);
-    assert!(select(&request, &from).unwrap_err().contains("destination"));
-    request.destination = point(11_000_000);
-    let view = select(&request, &from).unwrap();
+    assert!(select(&request, None, &from).unwrap_err().contains("destination"));
+    let destination = point(11_000_000);
+    request.destination = destination.map(Destination::Point);
+    let view = select(&request, destination, &from).unwrap();
     let order: Vec<u32> = view.items.iter().map(|item| item.source.0).collect();
     assert_eq!(order, [2, 1, 3, 0]);
     assert_eq!((view.items[0].distance_m, view.items[3].distance_m), (Some(111_195), None));
@@ -80,15 +82,15 @@ fn the_fewest_sources_are_found() {
     // several SKUs must all be covered, and what happens if nothing covers the request.
     let from = candidates(&[10], &[&[4], &[5], &[6], &[4], &[6]]);
     let fewest = request(SourcingAlgorithm::MinimizeSources);
-    let view = select(&fewest, &from).unwrap();
+    let view = select(&fewest, None, &from).unwrap();
     assert_eq!((taken(&view), view.is_minimal), (vec![(0, 0, 4), (2, 0, 6)], true));
     let from = candidates(&[2, 2], &[&[2, 0], &[0, 2], &[1, 2], &[2, 1]]);
-    let view = select(&fewest, &from).unwrap();
+    let view = select(&fewest, None, &from).unwrap();
     assert_eq!(taken(&view), [(0, 0, 2), (1, 1, 2)]);
-    let view = select(&fewest, &candidates(&[9], &[&[4], &[4]])).unwrap();
+    let view = select(&fewest, None, &candidates(&[9], &[&[4], &[4]])).unwrap();
     assert_eq!((taken(&view).len(), view.is_shippable, view.is_minimal), (2, false, false));
     let one = SourcingRequest { max_sources: 1, ..fewest };
-    let view = select(&one, &candidates(&[9], &[&[4], &[8], &[4]])).unwrap();
+    let view = select(&one, None, &candidates(&[9], &[&[4], &[8], &[4]])).unwrap();
     assert_eq!((taken(&view), view.is_shippable), (vec![(0, 0, 4)], false));
 }
 
@@ -130,6 +132,6 @@ fn a_search_that_takes_too_long_is_ended() {
         (0..60).map(|source| (0..4).map(|sku| 1 + (source * 7 + sku * 3) % 5).collect()).collect();
     let rows: Vec<&[i64]> = rows.iter().map(Vec::as_slice).collect();
     let from = candidates(&[90, 91, 92, 93], &rows);
-    let view = select(&request(SourcingAlgorithm::MinimizeSources), &from).unwrap();
+    let view = select(&request(SourcingAlgorithm::MinimizeSources), None, &from).unwrap();
     assert!(view.is_shippable && !view.is_minimal, "{:?}", taken(&view).len());
 }

@@ -54,6 +54,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["export"],
     &["salable"],
     &["select-sources"],
+    &["pickup-locations"],
     &["show"],
     &["status"],
     &["top"],

@@ -23,6 +23,7 @@ mod low_stock;
 mod marks;
 mod names;
 mod order;
+mod pickup;
 mod places;
 mod refused;
 mod rehearsal;

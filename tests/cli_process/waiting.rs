@@ -36,6 +36,7 @@ const LISTS: &[&str] = &[
     "list orders --unsettled",
     "list skus --sold-out",
     "list low-stock",
+    "pickup-locations --stock web --near 1,1 --radius-km 5",
     "list sources",
     "list stocks",
     "list channels",

@@ -10,9 +10,9 @@ use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
     ConfigurationView, ExplainView, LowStockCursor, LowStockFilter, LowStockView, MarkView, Name, NotifyView,
-    OldNameView, OrderFilter, OrderHistoryView, OrderView, OrdersView, Query, QueryAnswer, ReservationFilter,
-    ReservationView, ReservationsView, SkuView, SnapshotView, SourceView, SourcingRequest, SourcingView,
-    Status, StockView, Validation,
+    OldNameView, OrderFilter, OrderHistoryView, OrderView, OrdersView, PickupRequest, PickupView, Query,
+    QueryAnswer, ReservationFilter, ReservationView, ReservationsView, SkuView, SnapshotView, SourceView,
+    SourcingRequest, SourcingView, Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -71,6 +71,8 @@ blocking_calls! {
     fn sku<'a>(sku: impl Into<SkuRef<'a>>) -> Option<SkuView>;
     /// See [`crate::Client::sourcing`].
     fn sourcing(request: &SourcingRequest) -> SourcingView;
+    /// See [`crate::Client::pickup_locations`].
+    fn pickup_locations(request: &PickupRequest) -> PickupView;
     /// See [`crate::Client::explain`].
     fn explain(sku: SkuId, stock: StockId) -> Option<ExplainView>;
     /// See [`crate::Client::skus`].
@@ -300,6 +302,14 @@ impl Client {
     /// [`CallError`] when there is no answer, or the request is refused.
     pub async fn sourcing(&self, request: &SourcingRequest) -> Result<SourcingView, CallError> {
         expect_answer!(self, Query::Sourcing(Box::new(request.clone())), Sourcing)
+    }
+
+    /// The sources of a stock within a radius at which shoppers may collect goods.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer, or the request is refused.
+    pub async fn pickup_locations(&self, request: &PickupRequest) -> Result<PickupView, CallError> {
+        expect_answer!(self, Query::PickupLocations(Box::new(request.clone())), PickupLocations)
     }
 
     /// At most `limit` SKUs after `after` (1..=1000).

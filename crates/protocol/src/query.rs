@@ -8,6 +8,7 @@ mod explain;
 mod low_stock;
 mod order_history;
 mod orders;
+mod pickup;
 mod reservations;
 mod sourcing;
 mod views;
@@ -18,10 +19,11 @@ pub use explain::{
 pub use low_stock::{LowStockCursor, LowStockFilter, LowStockItem, LowStockView, NotifyView};
 pub use order_history::{OrderEventRow, OrderEventView, OrderHistoryView, OrderTotal};
 pub use orders::{OrderEntry, OrderFilter, OrderLineView, OrderView, OrdersView};
+pub use pickup::{PICKUP_PAIRS_MAX, PickupField, PickupLocation, PickupOrder, PickupRequest, PickupView};
 pub use reservations::{ReservationFilter, ReservationsView};
 pub use sourcing::{
-    GeoPoint, SOURCING_LINES_MAX, SOURCING_PAIRS_MAX, SourcedItem, SourcingAlgorithm, SourcingRequest,
-    SourcingView,
+    Destination, GeoAddress, GeoPoint, SOURCING_LINES_MAX, SOURCING_PAIRS_MAX, SourcedItem,
+    SourcingAlgorithm, SourcingRequest, SourcingView,
 };
 pub use views::{
     ConfigurationView, ItemView, MakerKind, MarkView, Metric, NamedCount, OldNameView, PositionView,
@@ -172,6 +174,9 @@ pub enum Query {
         /// 1..=[`LIST_MAX`].
         limit: u32,
     },
+    /// The sources of a stock near a point or an address at which shoppers may collect goods.
+    #[wincode(tag = 22)]
+    PickupLocations(Box<PickupRequest>),
 }
 
 /// An answer. Its variant matches that of the query.
@@ -217,6 +222,8 @@ pub enum QueryAnswer {
     Notify(Option<NotifyView>),
     /// The answer to `LowStock`.
     LowStock(LowStockView),
+    /// The answer to `PickupLocations`.
+    PickupLocations(PickupView),
 }
 
 impl QueryAnswer {
@@ -248,6 +255,7 @@ impl QueryAnswer {
             Self::OrderHistory(view) => encode_option(view.as_ref(), out),
             Self::Notify(view) => encode_option(view.as_ref(), out),
             Self::LowStock(view) => encode_fields(view, out),
+            Self::PickupLocations(view) => encode_fields(view, out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -284,6 +292,7 @@ impl QueryAnswer {
             17 => Self::OrderHistory(decode_option(bytes)?),
             20 => Self::Notify(decode_option(bytes)?),
             21 => Self::LowStock(decode_fields(bytes, Unknown::Skip)?),
+            22 => Self::PickupLocations(decode_fields(bytes, Unknown::Skip)?),
             _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
@@ -310,6 +319,7 @@ impl QueryAnswer {
             Self::OrderHistory(_) => 17,
             Self::Notify(_) => 20,
             Self::LowStock(_) => 21,
+            Self::PickupLocations(_) => 22,
         }
     }
 }

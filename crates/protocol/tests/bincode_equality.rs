@@ -183,10 +183,34 @@ fn questions_about_low_stock_are_bincodes() {
 }
 
 #[test]
+fn questions_about_pickup_locations_are_bincodes() {
+    // Proves the bytes of every field of a request, with an address.
+    let words = ["DE", "10115", "Ber", ""].map(str::to_owned);
+    let [country, postcode, city, region] = words.clone();
+    let order = query::PickupOrder { field: query::PickupField::Code, descending: true };
+    let request = query::PickupRequest {
+        stock: StockId(9),
+        near: query::Destination::Address(query::GeoAddress { country, postcode, city, region }),
+        radius_m: 25_000,
+        order: vec![order],
+        limit: 20,
+    };
+    let fields = (22_u32, 9_u32, (1_u32, words), 25_000_u32, vec![(1_u32, true)], 20_u32);
+    let by_bincode = bincode::encode_to_vec(fields, bincode::config::legacy()).unwrap();
+    let query = query::Query::PickupLocations(Box::new(request));
+    let mut by_wincode = Vec::new();
+    encode_cold(&query, &mut by_wincode).unwrap();
+    assert_eq!(by_wincode, by_bincode);
+    assert_eq!(decode_cold::<query::Query>(&by_bincode), Ok(query));
+}
+
+#[test]
 fn questions_about_sources_are_bincodes() {
     // Proves the bytes of every field of a request, with both forms of the optional one.
-    for destination in [None, Some((52_520_000_i32, -13_405_000_i32))] {
-        let point = |(latitude_micro, longitude_micro)| query::GeoPoint { latitude_micro, longitude_micro };
+    for destination in [None, Some((0_u32, (52_520_000_i32, -13_405_000_i32)))] {
+        let point = |(_, (latitude_micro, longitude_micro))| {
+            query::Destination::Point(query::GeoPoint { latitude_micro, longitude_micro })
+        };
         let request = query::SourcingRequest {
             stock: StockId(9),
             algorithm: query::SourcingAlgorithm::MinimizeSources,
@@ -251,6 +275,8 @@ fn questions_and_answers_agree_with_bincode() {
     agree_in_fields::<m::NotifyView, query::NotifyView>();
     agree_in_fields::<m::LowStockItem, query::LowStockItem>();
     agree_in_fields::<m::LowStockView, query::LowStockView>();
+    agree_in_fields::<m::PickupLocation, query::PickupLocation>();
+    agree_in_fields::<m::PickupView, query::PickupView>();
     agree_in_fields::<m::ExplainedSource, query::ExplainedSource>();
     agree_in_fields::<m::ExplainedStock, query::ExplainedStock>();
     agree_in_fields::<m::ExplainView, query::ExplainView>();

@@ -110,6 +110,8 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::NotifyView>(structure(&page, "NotifyView"));
     check_numbers::<m::LowStockView>(structure(&page, "LowStockView"));
     check_numbers::<m::LowStockItem>(structure(&page, "LowStockItem"));
+    check_numbers::<m::PickupView>(structure(&page, "PickupView"));
+    check_numbers::<m::PickupLocation>(structure(&page, "PickupLocation"));
     check_numbers::<m::ExplainedSource>(structure(&page, "ExplainedSource"));
     check_numbers::<m::ExplainedStock>(structure(&page, "ExplainedStock"));
     check_numbers::<m::ExplainView>(structure(&page, "ExplainView"));

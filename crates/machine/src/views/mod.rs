@@ -19,6 +19,7 @@ use crate::machine::Machine;
 use crate::refusal::quantity;
 use crate::stock::sharing::{FLOW_CLASSES_MAX, Form};
 use stockhold_protocol::batch::{Actor, ActorKind};
+use stockhold_protocol::command::SourceDefinition;
 use stockhold_protocol::query::{
     ItemView, LIST_MAX, MakerKind, MarkView, Name, OldNameView, PositionView, Query, QueryAnswer,
     ReservationLine, ReservationState, ReservationView, SkuView, SourceView, StockView,
@@ -59,6 +60,7 @@ impl Machine {
             | Query::Validate
             | Query::Reservations { .. }
             | Query::LowStock { .. }
+            | Query::PickupLocations(_)
             | Query::Sourcing(_) => return None,
             Query::Reservation(id) => {
                 QueryAnswer::Reservation(state.reservation_view(CommandId::from_bytes(*id)))
@@ -111,6 +113,12 @@ impl Machine {
     #[must_use]
     pub fn source_code(&self, source: SourceId) -> Option<&str> {
         self.state().catalog.source(source.0).map(|source| source.code.as_str())
+    }
+
+    /// The definition of a source.
+    #[must_use]
+    pub fn source(&self, source: SourceId) -> Option<&SourceDefinition> {
+        self.state().catalog.source(source.0)
     }
 
     /// The name of a stock.
@@ -327,6 +335,8 @@ impl State {
             &definition.city,
             &definition.street,
             &definition.postcode,
+            &definition.pickup_name,
+            &definition.pickup_description,
         ]
         .map(String::len)
         .into_iter()

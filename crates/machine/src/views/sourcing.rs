@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use crate::refusal::quantity;
 use std::collections::{BTreeMap, BTreeSet};
 use stockhold_protocol::query::{GeoPoint, SOURCING_LINES_MAX, SOURCING_PAIRS_MAX, SourcingRequest};
-use stockhold_protocol::{Quantity, SkuId, SourceId};
+use stockhold_protocol::{Quantity, SkuId, SourceId, StockId};
 
 /// The most source items that are read.
 const ITEMS_READ_MAX: usize = 65_536;
@@ -62,6 +62,27 @@ impl Machine {
         };
         let candidates = sources.into_iter().zip(on_hand).map(candidate).collect();
         Ok(SourcingCandidates { op: self.op(), wanted, candidates })
+    }
+}
+
+impl Machine {
+    /// The sources of a stock that are enabled, at which shoppers may collect goods, and whose point is known, in the order
+    /// of the links' priorities.
+    ///
+    /// # Errors
+    /// A sentence that says that there is no such stock.
+    pub fn pickup_candidates(&self, stock: StockId) -> Result<Vec<(SourceId, GeoPoint)>, String> {
+        let state = self.state();
+        if !state.catalog.has_stock(stock.0) {
+            return Err(format!("there is no stock {}", stock.0));
+        }
+        let sources = state.catalog.links_of(stock.0).into_iter().map(|link| link.source);
+        let candidate = |source: u32| {
+            let definition = state.catalog.source(source)?;
+            let point = state.point_of(source).filter(|_| definition.enabled && definition.pickup)?;
+            Some((SourceId(source), point))
+        };
+        Ok(sources.filter_map(candidate).collect())
     }
 }
 

@@ -43,6 +43,10 @@ pub struct SourceDefinition {
     pub contact: [String; 4],
     /// Whether shoppers may collect goods at this source.
     pub pickup: bool,
+    /// The name that shoppers see; may be empty.
+    pub pickup_name: String,
+    /// What shoppers are told about it, such as opening hours; may be empty.
+    pub pickup_description: String,
 }
 tagged!(SourceDefinition {
     1 code value,
@@ -58,6 +62,8 @@ tagged!(SourceDefinition {
     11 postcode value,
     12 contact value,
     13 pickup value,
+    14 pickup_name value,
+    15 pickup_description value,
 });
 
 /// Creates a stock. A stock that already has this name stays unchanged.

@@ -244,6 +244,8 @@ fn check_source(source: &SourceDefinition) -> Result<(), BadField> {
         return Err(BadField::new("longitude", "must lie within ±180 degrees"));
     }
     let texts = [
+        ("pickup_name", &source.pickup_name),
+        ("pickup_description", &source.pickup_description),
         ("description", &source.description),
         ("region", &source.region),
         ("city", &source.city),

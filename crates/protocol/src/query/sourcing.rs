@@ -46,6 +46,28 @@ pub struct GeoPoint {
     pub longitude_micro: i32,
 }
 
+/// An address of which the server knows the point. Fields may be empty.
+#[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
+pub struct GeoAddress {
+    /// The country as two letters, ISO 3166-1.
+    pub country: String,
+    /// The postcode.
+    pub postcode: String,
+    /// The city, or how its name begins.
+    pub city: String,
+    /// The region.
+    pub region: String,
+}
+
+/// Where goods or shoppers go.
+#[derive(Clone, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub enum Destination {
+    /// A point.
+    Point(GeoPoint),
+    /// An address, which the server looks up.
+    Address(GeoAddress),
+}
+
 /// What is to be shipped, and how sources are chosen.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
 pub struct SourcingRequest {
@@ -54,7 +76,7 @@ pub struct SourcingRequest {
     /// The algorithm.
     pub algorithm: SourcingAlgorithm,
     /// The destination, which [`SourcingAlgorithm::Distance`] needs.
-    pub destination: Option<GeoPoint>,
+    pub destination: Option<Destination>,
     /// The lines, at most [`SOURCING_LINES_MAX`], each with a quantity above 0. Lines of the same SKU are summed.
     pub lines: Vec<(SkuId, Quantity)>,
     /// Only these sources, in this order, which replaces that of the algorithm; empty: all sources of the stock.

@@ -181,7 +181,7 @@ fn source_definition() -> impl Strategy<Value = SourceDefinition> {
     let names = ("[a-z0-9-]{1,60}", name(), "[A-Za-z]{2}", name());
     let texts = (text(1_024), text(60), text(60), text(60), [text(40), text(40), text(40), text(40)]);
     let place = (-90_000_000..=90_000_000, -180_000_000..=180_000_000, any::<bool>(), any::<bool>());
-    (names, texts, place).prop_map(|(names, texts, place)| SourceDefinition {
+    (names, texts, place, (text(60), text(1_024))).prop_map(|(names, texts, place, more)| SourceDefinition {
         code: names.0,
         name: names.1,
         enabled: place.2,
@@ -195,6 +195,8 @@ fn source_definition() -> impl Strategy<Value = SourceDefinition> {
         postcode: names.3,
         contact: texts.4,
         pickup: place.3,
+        pickup_name: more.0,
+        pickup_description: more.1,
     })
 }
 

@@ -46,6 +46,8 @@ mirror_tagged!(SourceDefinition {
     11 postcode: String as value,
     12 contact: [String; 4] as value,
     13 pickup: bool as value,
+    14 pickup_name: String as value,
+    15 pickup_description: String as value,
 });
 mirror_tagged!(StockDefinition {
     1 name: String as value,
@@ -392,6 +394,12 @@ mirror_tagged!(LowStockView {
     1 op: u64 as value,
     2 matched: u64 as value,
     3 items: Vec<LowStockItem> as list,
+});
+mirror_tagged!(PickupLocation { 1 source: u32 as value, 2 distance_m: u32 as value });
+mirror_tagged!(PickupView {
+    1 op: u64 as value,
+    2 matched: u32 as value,
+    3 locations: Vec<PickupLocation> as list,
 });
 mirror_enum!(SharingForm { Single(), Subsets(), Tree(), Flow(), Independent() });
 mirror_enum!(SourceRole { Own(), Taken(), Others() });

@@ -4,13 +4,14 @@ use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
 use stockhold_protocol::event::EventKind;
 use stockhold_protocol::query::{
-    CELL_UNLIMITED, ConfigurationView, ExplainView, ExplainedSource, ExplainedStock, GeoPoint, ItemView,
-    LowStockFilter, LowStockItem, LowStockView, MakerKind, MarkView, Metric, Name, NamedCount, NotifyView,
-    OldNameView, OrderEntry, OrderEventRow, OrderEventView, OrderFilter, OrderHistoryView, OrderLineView,
-    OrderTotal, OrderView, OrdersView, PositionView, Query, QueryAnswer, ReservationFilter, ReservationLine,
-    ReservationState, ReservationView, ReservationsView, SettingsView, SharingForm, SkuView, SnapshotView,
-    SourceRole, SourceView, SourcedItem, SourcingAlgorithm, SourcingRequest, SourcingView, Status, StockRole,
-    StockView, Validation,
+    CELL_UNLIMITED, ConfigurationView, Destination, ExplainView, ExplainedSource, ExplainedStock, GeoAddress,
+    GeoPoint, ItemView, LowStockFilter, LowStockItem, LowStockView, MakerKind, MarkView, Metric, Name,
+    NamedCount, NotifyView, OldNameView, OrderEntry, OrderEventRow, OrderEventView, OrderFilter,
+    OrderHistoryView, OrderLineView, OrderTotal, OrderView, OrdersView, PickupField, PickupLocation,
+    PickupOrder, PickupRequest, PickupView, PositionView, Query, QueryAnswer, ReservationFilter,
+    ReservationLine, ReservationState, ReservationView, ReservationsView, SettingsView, SharingForm, SkuView,
+    SnapshotView, SourceRole, SourceView, SourcedItem, SourcingAlgorithm, SourcingRequest, SourcingView,
+    Status, StockRole, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -34,6 +35,7 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("order", Query::Order("100000123".into())),
         ("notify", Query::Notify { sku: SkuId(7), source: SourceId(3) }),
         ("low_stock", low_stock()),
+        ("pickup_locations", Query::PickupLocations(Box::new(pickup()))),
         ("orders", Query::Orders { filter: order_filter(), after: 77, limit: 20 }),
         ("order_history", Query::OrderHistory { number: "100000123".into(), after: 2, limit: 20 }),
     ]
@@ -48,11 +50,28 @@ fn low_item() -> LowStockItem {
     LowStockItem { sku: SkuId(7), source: SourceId(3), on_hand: raw(55_000), threshold: raw(56_000) }
 }
 
+const fn point() -> GeoPoint {
+    GeoPoint { latitude_micro: 52_520_000, longitude_micro: -13_405_000 }
+}
+
+fn pickup() -> PickupRequest {
+    let (country, postcode) = ("DE".into(), "10115".into());
+    let address = GeoAddress { country, postcode, city: "Ber".into(), region: String::new() };
+    let order = PickupOrder { field: PickupField::Name, descending: true };
+    PickupRequest {
+        stock: StockId(1),
+        near: Destination::Address(address),
+        radius_m: 25_000,
+        order: vec![order],
+        limit: 20,
+    }
+}
+
 fn sourcing() -> SourcingRequest {
     SourcingRequest {
         stock: StockId(1),
         algorithm: SourcingAlgorithm::MinimizeSources,
-        destination: Some(GeoPoint { latitude_micro: 52_520_000, longitude_micro: -13_405_000 }),
+        destination: Some(Destination::Point(point())),
         lines: vec![(SkuId(7), raw(30_000)), (SkuId(8), raw(5_000))],
         sources: vec![SourceId(2), SourceId(1)],
         excluded: vec![SourceId(3)],
@@ -70,6 +89,11 @@ fn sourced() -> SourcingView {
     };
     let other = SourcedItem { source: SourceId(1), distance_m: None, take: raw(0), ..item };
     SourcingView { op: 901, is_shippable: true, is_minimal: false, items: vec![item, other] }
+}
+
+fn picked_up() -> PickupView {
+    let location = PickupLocation { source: SourceId(3), distance_m: 1_204 };
+    PickupView { op: 80, matched: 2, locations: vec![location] }
 }
 
 fn filter() -> ReservationFilter {
@@ -358,6 +382,7 @@ pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
         ("order_history_unknown", QueryAnswer::OrderHistory(None)),
         ("notify", QueryAnswer::Notify(Some(NotifyView { is_set: true, own: None, threshold: raw(10_000) }))),
         ("notify_unknown", QueryAnswer::Notify(None)),
+        ("pickup_locations", QueryAnswer::PickupLocations(picked_up())),
         ("low_stock", QueryAnswer::LowStock(LowStockView { op: 80, matched: 3, items: vec![low_item()] })),
     ]
 }

@@ -26,6 +26,8 @@ pub(crate) fn source() -> SourceDefinition {
         postcode: "10001".into(),
         contact: ["Ann".into(), "ann@example.org".into(), "+1 555 0100".into(), String::new()],
         pickup: true,
+        pickup_name: "Main Street".into(),
+        pickup_description: "Ring twice".into(),
     }
 }
 
