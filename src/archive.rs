@@ -6,11 +6,13 @@
 //! ROOT/LOG-UUID/EPOCH-TIME/0000000000000007.segment                    head blocks and frames, without the unused rest
 //! ROOT/LOG-UUID/EPOCH-TIME/0000000000000008.000000008192.part          a piece of the segment in use, from this offset
 //! ROOT/LOG-UUID/EPOCH-TIME/00000000000000001234.snapshot               as in the data directory
+//! ROOT/LOG-UUID/EPOCH-TIME/DE-0001763800000123.geonames                as in the data directory
 //! ```
 //!
 //! An epoch has a directory of its own, named with the time at which it began. So two data directories that were restored
 //! from the same archive never write to the same place, although their ops have the same numbers.
 
+mod addresses;
 pub mod contents;
 mod log;
 pub mod mirror;

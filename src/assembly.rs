@@ -16,6 +16,7 @@ use crate::config::{Config, DurabilityChoice};
 use crate::directory::trim::kept_for_marks;
 use crate::directory::{Directory, EpochReason, FormatOptions, oldest_restorable_op, skips_warning};
 use crate::error::StartError;
+use crate::geonames::{self, Addresses};
 use crate::metrics::{Metrics, metric};
 use crate::net::connection_permits::{ConnectionPermits, LOCAL_CONNECTIONS_MAX};
 use crate::net::{NetContext, NetLimits};
@@ -156,7 +157,8 @@ pub fn assemble(
     let status = Arc::new(status_board(config, &directory, &report, clock.monotonic_ms()));
     let point = LogPoint { op: machine.op(), position: end.last_position() };
     let wakers = (sequencer_waker, applier_waker.clone());
-    let shared = (clock, status.clone(), Arc::new(restorable));
+    let addresses = Arc::new(geonames::load(storage.as_ref())?);
+    let shared = (clock, status.clone(), Arc::new(restorable), addresses);
     let links = links(config, &log, wakers, reply_queues, shared, point);
     note_snapshot(&directory, &report, &links.metrics);
     let snapshot_queue = SnapshotQueue::new(snapshotter_waker.clone(), applier_waker.clone());
@@ -216,7 +218,7 @@ fn links(
     log: &LogWriter,
     (sequencer, applier): (Waker, Waker),
     reply_queues: usize,
-    (clock, status, restorable): (Arc<Clock>, Arc<StatusBoard>, Arc<Restorable>),
+    (clock, status, restorable, addresses): (Arc<Clock>, Arc<StatusBoard>, Arc<Restorable>, Arc<Addresses>),
     point: LogPoint,
 ) -> ApplierLinks {
     let limits = IngressLimits {
@@ -238,6 +240,7 @@ fn links(
         metrics: Arc::new(Metrics::default()),
         status,
         restorable,
+        addresses,
     }
 }
 

@@ -6,6 +6,7 @@
 //! MANIFEST                          identity of the log, its epochs, skipped ops, the machine's genesis
 //! 0000000000000001.segment …        the log
 //! 00000000000000001234.snapshot …   the state after op 1234
+//! DE-0001763800000123.geonames …    addresses of a country; no part of the state
 //! *.tmp                             unfinished; removed at start
 //! ```
 

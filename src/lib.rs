@@ -16,6 +16,7 @@ pub mod describe;
 pub mod directory;
 pub mod edge;
 pub mod error;
+pub mod geonames;
 pub mod history;
 pub mod metrics;
 #[cfg(feature = "mutants")]

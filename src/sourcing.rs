@@ -5,35 +5,53 @@ mod distance;
 mod fewest;
 mod pickup;
 
+use crate::geonames::Addresses;
 use stockhold_machine::{Machine, SourcingCandidates};
 use stockhold_protocol::Quantity;
 use stockhold_protocol::query::{
-    Destination, GeoPoint, PickupRequest, QueryAnswer, SourcedItem, SourcingAlgorithm, SourcingRequest,
-    SourcingView,
+    Destination, GeoAddress, GeoPoint, PickupRequest, QueryAnswer, SourcedItem, SourcingAlgorithm,
+    SourcingRequest, SourcingView,
 };
 
 /// Answers a request from the present state.
 #[must_use]
-pub fn answer(machine: &Machine, request: &SourcingRequest) -> QueryAnswer {
-    let selected = machine.sourcing_candidates(request).and_then(|candidates| {
-        let points = request.destination.as_ref().map(points_of).transpose()?;
-        select(request, points.and_then(|points| points.first().copied()), &candidates)
+pub fn answer(machine: &Machine, addresses: &Addresses, request: &SourcingRequest) -> QueryAnswer {
+    let selected = machine.sourcing_candidates(request).and_then(|mut candidates| {
+        // As in Magento, a destination that is not known leaves the order of priorities.
+        let destination = request.destination.as_ref().and_then(|destination| match destination {
+            Destination::Point(point) => Some(*point),
+            Destination::Address(address) => addresses.first(address).ok(),
+        });
+        if destination.is_some() && !addresses.is_empty() {
+            locate(machine, addresses, &mut candidates);
+        }
+        select(request, destination, &candidates)
     });
     selected.map_or_else(QueryAnswer::Failed, QueryAnswer::Sourcing)
 }
 
 /// Answers a search for pickup locations from the present state.
 #[must_use]
-pub fn pickup_locations(machine: &Machine, request: &PickupRequest) -> QueryAnswer {
-    let found = points_of(&request.near).and_then(|points| pickup::search(machine, request, &points));
+pub fn pickup_locations(machine: &Machine, addresses: &Addresses, request: &PickupRequest) -> QueryAnswer {
+    let points = match &request.near {
+        Destination::Point(point) => Ok(vec![*point]),
+        Destination::Address(address) => addresses.all(address),
+    };
+    let found = points.and_then(|points| pickup::search(machine, request, &points));
     found.map_or_else(QueryAnswer::Failed, QueryAnswer::PickupLocations)
 }
 
-/// The points that a destination may mean, the most probable first.
-fn points_of(destination: &Destination) -> Result<Vec<GeoPoint>, String> {
-    match destination {
-        Destination::Point(point) => Ok(vec![*point]),
-        Destination::Address(_) => Err("this server has no addresses: give a point".to_owned()),
+/// Finds the points of candidates without coordinates by their addresses.
+fn locate(machine: &Machine, addresses: &Addresses, from: &mut SourcingCandidates) {
+    for candidate in from.candidates.iter_mut().filter(|candidate| candidate.point.is_none()) {
+        let Some(source) = machine.source(candidate.source) else { continue };
+        let address = GeoAddress {
+            country: source.country.clone(),
+            postcode: source.postcode.clone(),
+            city: source.city.clone(),
+            region: source.region.clone(),
+        };
+        candidate.point = addresses.first(&address).ok();
     }
 }
 
@@ -71,7 +89,7 @@ pub fn select(
         },
     };
     let (items, is_shippable) = fill(from, &order, &distances, request.max_sources);
-    Ok(SourcingView { op: from.op, is_shippable, is_minimal, items })
+    Ok(SourcingView { op: from.op, is_shippable, is_minimal, items, destination })
 }
 
 /// Takes from each source in turn what is still wanted. Returns the items, and whether nothing is left.

@@ -8,6 +8,7 @@ use super::ArchiveError;
 use super::names::{EpochName, File, parse, path};
 use super::store::{Object, Store};
 use crate::directory::{EpochReason, MANIFEST_NAME, Manifest};
+use crate::geonames::AddressFile;
 
 /// The objects of one epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,10 +19,18 @@ pub(super) struct EpochObjects {
     pub(super) parts: BTreeMap<(u64, u64), u64>,
     /// Snapshots: op and length.
     pub(super) snapshots: BTreeMap<u64, u64>,
+    /// Files of addresses: their lengths.
+    pub(super) addresses: BTreeMap<AddressFile, u64>,
     pub(super) has_manifest: bool,
 }
 
 impl EpochObjects {
+    /// The lengths of all objects but the manifest.
+    pub(super) fn lengths(&self) -> impl Iterator<Item = &u64> {
+        let log = self.segments.values().chain(self.parts.values());
+        log.chain(self.snapshots.values()).chain(self.addresses.values())
+    }
+
     /// The number of the first segment.
     pub(super) fn first_segment(&self) -> Option<u64> {
         let in_parts = self.parts.keys().map(|(segment, _)| *segment);
@@ -69,12 +78,10 @@ impl Contents {
         let in_parts = objects.parts.keys().filter(|(segment, _)| !objects.segments.contains_key(segment));
         let mut open: Vec<u64> = in_parts.map(|(segment, _)| *segment).collect();
         open.dedup();
-        let lengths =
-            objects.segments.values().chain(objects.parts.values()).chain(objects.snapshots.values());
         EpochSummary {
             snapshots: objects.snapshots.keys().copied().collect(),
             segments: crate::storage::width::length(objects.segments.len() + open.len()),
-            bytes: lengths.sum(),
+            bytes: objects.lengths().sum(),
         }
     }
 
@@ -93,6 +100,7 @@ impl Contents {
                 File::Segment(segment) => drop(objects.segments.insert(segment, bytes)),
                 File::Part { segment, offset } => drop(objects.parts.insert((segment, offset), bytes)),
                 File::Snapshot(op) => drop(objects.snapshots.insert(op, bytes)),
+                File::Addresses(file) => drop(objects.addresses.insert(file, bytes)),
             }
         }
         Ok(contents)

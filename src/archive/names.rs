@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::directory::{Epoch, Manifest};
+use crate::geonames::{AddressFile, parse_address_file_name};
 use crate::snapshot::parse_snapshot_name;
 use crate::wal::segment::{parse_segment_name, segment_name};
 
@@ -71,6 +72,8 @@ pub(super) enum File {
         offset: u64,
     },
     Snapshot(u64),
+    /// The addresses of a country.
+    Addresses(AddressFile),
 }
 
 /// What a path within the archive names; `None` for anything else.
@@ -83,6 +86,8 @@ pub(super) fn parse(path: &str) -> Option<(Uuid, EpochName, File)> {
         File::Segment(segment)
     } else if let Some(op) = parse_snapshot_name(file) {
         File::Snapshot(op)
+    } else if let Some(addresses) = parse_address_file_name(file) {
+        File::Addresses(addresses)
     } else {
         let (segment, offset) = file.strip_suffix(PART_SUFFIX)?.split_once('.')?;
         let (segment, offset) = (segment.parse().ok()?, offset.parse().ok()?);

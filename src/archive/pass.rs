@@ -159,6 +159,7 @@ impl Archiver {
         for op in directory.snapshots()? {
             self.archive_snapshot(&directory, op, &mut run, Between::Log)?;
         }
+        self.archive_addresses(&mut run)?;
         Ok(run.passed)
     }
 
@@ -188,10 +189,7 @@ impl Archiver {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let epochs = self.known.logs.values().flatten();
-        let lengths = epochs.flat_map(|(_, objects)| {
-            objects.segments.values().chain(objects.parts.values()).chain(objects.snapshots.values())
-        });
-        lengths.sum()
+        epochs.flat_map(|(_, objects)| objects.lengths()).sum()
     }
 
     /// Archives nothing more of what is not needed from this point on.

@@ -128,6 +128,10 @@ impl ArchiveView {
                 let name = snapshot_name(*op);
                 files.insert(name.clone(), VirtualFile::of(extent(0, *bytes, &name)));
             }
+            for (file, bytes) in &objects.addresses {
+                let name = file.name();
+                files.insert(name.clone(), VirtualFile::of(extent(0, *bytes, &name)));
+            }
         }
         // Only the newest segment is needed by every state that can be restored.
         if let Some((segment, gap)) = gaps.pop_last()

@@ -108,6 +108,8 @@ pub(super) fn run(context: Context<'_>, arguments: &FollowArguments) -> Result<E
     drop(lock);
     let restored = crate::restore::restore(&manifest, &mut replica, storage, options)
         .map_err(|e| restore_failure(e, Path::new(&arguments.from), data_dir))?;
+    let copy = Source::open(&standby.copy, &standby.choice)?;
+    super::addresses::bring_from(copy.files.as_ref(), &restored, data_dir)?;
     restore::report(context, &restored, None, &data_dir.display().to_string())?;
     Ok(Exit::Ok)
 }

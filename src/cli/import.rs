@@ -3,12 +3,13 @@
 use super::automatic_mark::AutomaticMark;
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::import_geonames::{self, GeonamesArguments};
 use super::import_options::{Behavior, Options};
 use super::present_items::Foreseen;
 use super::server_connection::ServerConnection;
 use super::{catalog_changes, import_catalog, import_order, import_rows};
 use crate::catalog::Format;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ enum YesNo {
 /// `import`
 #[derive(Args, Debug)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Files that end in .csv are source items with Magento's columns source_code,sku,status,quantity;
 files that end in .toml or .json are catalogs. They are imported in the order given. A mark, auto/import/ and the time, is set
 before the first change, so that a restore can undo them all. Examples:
@@ -30,10 +33,13 @@ before the first change, so that a restore can undo them all. Examples:
   stockhold import discontinued.csv --behavior delete --dry-run
   stockhold import stock.csv --no-mark
   stockhold import catalog.json stock.csv --dry-run
-  stockhold import stock.csv --dry-run --offline"
+  stockhold import stock.csv --dry-run --offline
+  stockhold import geonames DE.txt --data-dir data"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct ImportArguments {
+    #[command(subcommand)]
+    other: Option<OtherImport>,
     /// The files to import
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -62,11 +68,28 @@ pub(super) struct ImportArguments {
     no_mark: bool,
 }
 
+/// What is imported besides catalogs and source items.
+#[derive(Subcommand, Debug)]
+enum OtherImport {
+    /// Addresses, from the postcode files of GeoNames, into a data directory
+    Geonames(GeonamesArguments),
+}
+
+impl ImportArguments {
+    /// Whether no server is asked.
+    pub(super) fn contacts_no_server(&self) -> bool {
+        matches!(&self.other, Some(OtherImport::Geonames(arguments)) if !arguments.asks_the_server())
+    }
+}
+
 fn is_rows(file: &Path) -> bool {
     file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
 }
 
 pub(super) fn import(context: Context<'_>, arguments: &ImportArguments) -> Result<Exit, Failure> {
+    if let Some(OtherImport::Geonames(arguments)) = &arguments.other {
+        return import_geonames::import(context, arguments);
+    }
     for file in &arguments.files {
         if !is_rows(file) && Format::of(file).is_none() {
             let message = format!("{}: the name must end in .csv, .toml or .json", file.display());

@@ -77,6 +77,7 @@ fn reads_a_place(action: &Action) -> bool {
         Action::Log(_) => true,
         Action::Backup(backup) => !backup.asks_the_server(),
         Action::Why(why) => !why.asks_the_server(),
+        Action::Import(import) => import.contacts_no_server(),
         _ => false,
     }
 }

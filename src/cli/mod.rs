@@ -3,6 +3,7 @@
 //! Every change of a running server is a command over TCP, as from a checkout. Only `format`, `serve`, `verify` and
 //! `log` access a data directory. No inventory rule is decided here.
 
+mod addresses;
 mod advice;
 mod answering;
 mod arguments;
@@ -28,6 +29,7 @@ mod id;
 mod import;
 mod import_catalog;
 mod import_chunks;
+mod import_geonames;
 mod import_options;
 mod import_order;
 mod import_rows;

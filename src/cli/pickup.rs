@@ -1,5 +1,6 @@
 //! `pickup-locations`: the sources near a shopper at which goods may be collected.
 
+use super::addresses::address;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{sources, stocks};
@@ -12,7 +13,8 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 use stockhold_protocol::StockId;
 use stockhold_protocol::query::{
-    Destination, GeoPoint, LIST_MAX, PickupField, PickupOrder, PickupRequest, Query, QueryAnswer, SourceView,
+    Destination, GeoAddress, GeoPoint, LIST_MAX, PickupField, PickupOrder, PickupRequest, Query, QueryAnswer,
+    SourceView,
 };
 
 /// The greatest distance on the earth, rounded up.
@@ -22,11 +24,13 @@ const RADIUS_MAX_M: u32 = 20_100_000;
 #[derive(Args, Debug)]
 #[command(
     group(ArgGroup::new("seller").required(true).args(["stock", "channel"])),
+    group(ArgGroup::new("shopper").required(true).args(["near", "address"])),
     after_help = "Lists the sources that are linked to the stock, enabled, and open for pickup (`define source --pickup`), and that have coordinates.
 Sources without coordinates are never found. The distance is that of a great circle.
 
 Examples:
   stockhold pickup-locations --channel website/us --near 40.7128,-74.0060 --radius-km 25
+  stockhold pickup-locations --channel website/us --address US,10013 --radius-km 25
   stockhold pickup-locations --stock web-us --near 40.7128,-74.0060 --radius-km 25 --sort city --sort name --json"
 )]
 pub(super) struct PickupArguments {
@@ -38,7 +42,11 @@ pub(super) struct PickupArguments {
     channel: Option<ChannelName>,
     /// Where the shopper is, in degrees
     #[arg(long, value_name = "LAT,LON", value_parser = destination, allow_hyphen_values = true)]
-    near: GeoPoint,
+    near: Option<GeoPoint>,
+    /// The address of the shopper: country, postcode, city, region; all but the country may be empty. The server looks it up
+    /// among the addresses of `import geonames`; a source is near if it is near any of the rows that match
+    #[arg(long, value_name = "COUNTRY,POSTCODE,CITY,REGION", value_parser = address)]
+    address: Option<GeoAddress>,
     /// The greatest distance in kilometers
     #[arg(long, value_name = "KM", value_parser = radius)]
     radius_km: u32,
@@ -89,7 +97,10 @@ pub(super) fn run(context: Context<'_>, arguments: &PickupArguments) -> Result<E
     let mut server = context.server()?;
     let request = PickupRequest {
         stock: stock(&mut server, arguments)?,
-        near: Destination::Point(arguments.near),
+        near: match (&arguments.near, &arguments.address) {
+            (Some(point), _) => Destination::Point(*point),
+            (None, address) => Destination::Address(address.clone().unwrap_or_default()),
+        },
         radius_m: arguments.radius_km,
         order: arguments.order.clone(),
         limit: arguments.limit,

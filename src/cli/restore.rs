@@ -1,5 +1,6 @@
 //! `restore`: writes the state at a point of a log as a new data directory, or prints what that would undo.
 
+use super::addresses;
 use super::backup::{Choice, Source};
 use super::context::Context;
 use super::exit::{Exit, Failure, file_failure, restore_failure, start_failure};
@@ -145,9 +146,16 @@ fn restore_to(context: Context<'_>, arguments: &RestoreArguments) -> Result<Exit
         known_epoch: source.known_epoch,
     };
     let restored = restore(from.manifest(), &mut replica, storage, options).map_err(failed)?;
+    addresses::bring(newest(&history), &restored, to_dir)?;
     let undone = keep_undone(context, (&history, &mut replica), &restored, to_dir)?;
     report(context, &restored, Some(&undone), &to_dir.display().to_string())?;
     Ok(Exit::Ok)
+}
+
+/// The directory whose addresses are in use: the last of a history.
+fn newest(history: &[ReadOnlyDirectory]) -> &ReadOnlyDirectory {
+    let [.., newest] = history else { unreachable!("a history has a directory") };
+    newest
 }
 
 /// Writes what comes after the point to a file beside the new directory's own.

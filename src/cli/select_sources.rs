@@ -1,5 +1,6 @@
 //! `select-sources`: from which sources a cart would be shipped. It only proposes: nothing is promised or shipped.
 
+use super::addresses::address;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{Names, stocks};
@@ -11,7 +12,7 @@ use crate::catalog::Degrees;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use stockhold_protocol::query::{
-    Destination, GeoPoint, Query, QueryAnswer, SourcingAlgorithm, SourcingRequest, SourcingView,
+    Destination, GeoAddress, GeoPoint, Query, QueryAnswer, SourcingAlgorithm, SourcingRequest, SourcingView,
 };
 
 /// `select-sources`
@@ -27,6 +28,7 @@ minimize-sources  uses the fewest sources that have everything; if none do, it i
 Examples:
   stockhold select-sources --stock web-us --line BIKE-0001=2 --line HELM-0001=2
   stockhold select-sources --stock web-us --line BIKE-0001=2 --algorithm distance --to 40.7128,-74.0060
+  stockhold select-sources --stock web-us --line BIKE-0001=2 --algorithm distance --address US,10013
   stockhold select-sources --stock web-us --line BIKE-0001=40 --algorithm minimize-sources --exclude shop-nyc --json"
 )]
 pub(super) struct SelectSourcesArguments {
@@ -41,8 +43,12 @@ pub(super) struct SelectSourcesArguments {
     algorithm: Algorithm,
     /// The destination in degrees, for `distance`
     #[arg(long, value_name = "LAT,LON", value_parser = destination, allow_hyphen_values = true)]
-    #[arg(required_if_eq("algorithm", "distance"))]
+    #[arg(conflicts_with = "address")]
     to: Option<GeoPoint>,
+    /// The destination as an address, for `distance`: country, postcode, city, region; all but the country may be empty. The
+    /// server looks it up among the addresses of `import geonames`
+    #[arg(long, value_name = "COUNTRY,POSTCODE,CITY,REGION", value_parser = address)]
+    address: Option<GeoAddress>,
     /// Only this source; repeat it for more. They are asked in the given order
     #[arg(long = "source", value_name = "CODE")]
     sources: Vec<String>,
@@ -94,6 +100,7 @@ pub(super) fn destination(text: &str) -> Result<GeoPoint, String> {
 }
 
 pub(super) fn run(context: Context<'_>, arguments: &SelectSourcesArguments) -> Result<Exit, Failure> {
+    let destination = destination_of(arguments)?;
     let mut server = context.server()?;
     let lines = arguments.lines.iter().map(|line| Ok((server.sku(&line.sku)?, line.quantity)));
     let lines = lines.collect::<Result<_, Failure>>()?;
@@ -103,7 +110,7 @@ pub(super) fn run(context: Context<'_>, arguments: &SelectSourcesArguments) -> R
     let request = SourcingRequest {
         stock: server.stock(&arguments.stock)?,
         algorithm: arguments.algorithm.wire(),
-        destination: arguments.to.map(Destination::Point),
+        destination,
         lines,
         sources,
         excluded,
@@ -130,9 +137,32 @@ pub(super) fn run(context: Context<'_>, arguments: &SelectSourcesArguments) -> R
     let document = json!({
         "op": view.op, "algorithm": arguments.algorithm.wire().name(), "shippable": view.is_shippable,
         "minimal": view.is_minimal, "items": documents,
+        "destination": view.destination.map(|point| {
+            json!({"latitude_micro": point.latitude_micro, "longitude_micro": point.longitude_micro})
+        }),
     });
-    context.output.result(&text(&rows, &view, arguments.algorithm), &document)?;
+    let mut text = text(&rows, &view, arguments.algorithm);
+    if arguments.address.is_some() && view.destination.is_none() {
+        text.push_str(
+            "\nthe server does not know this address, so the sources are in the order of priorities",
+        );
+    }
+    context.output.result(&text, &document)?;
     Ok(if view.is_shippable { Exit::Ok } else { Exit::Refused })
+}
+
+fn destination_of(arguments: &SelectSourcesArguments) -> Result<Option<Destination>, Failure> {
+    let destination = match (&arguments.to, &arguments.address) {
+        (Some(point), _) => Some(Destination::Point(*point)),
+        (None, Some(address)) => Some(Destination::Address(address.clone())),
+        (None, None) => None,
+    };
+    if destination.is_none() && arguments.algorithm == Algorithm::Distance {
+        return Err(Failure::usage(
+            "the algorithm distance needs a destination: --to <LAT,LON> or --address <COUNTRY,POSTCODE,CITY,REGION>",
+        ));
+    }
+    Ok(destination)
 }
 
 /// Names a source that the stock does not sell from, or that is named twice. The server would say its number.

@@ -10,6 +10,7 @@ use super::reply_queue::ReplyQueues;
 use super::watermarks::Watermarks;
 use crate::archive::ArchiveProgress;
 use crate::clock::Clock;
+use crate::geonames::Addresses;
 use crate::metrics::Metrics;
 use crate::published::Published;
 use crate::restorable::Restorable;
@@ -42,6 +43,8 @@ pub struct ApplierLinks {
     pub archive: Option<Arc<ArchiveProgress>>,
     /// How far back a restore can go.
     pub restorable: Arc<Restorable>,
+    /// Where addresses are.
+    pub addresses: Arc<Addresses>,
 }
 
 /// The handles by which the sequencer reaches other stages.

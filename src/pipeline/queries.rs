@@ -170,8 +170,8 @@ impl QueryStage {
                 let wanted = Wanted::LowStock(*filter, *after, *limit);
                 return self.scans.request(Waiter { address, request }, wanted, replies);
             }
-            Query::Sourcing(request) => sourcing::answer(machine, request),
-            Query::PickupLocations(request) => sourcing::pickup_locations(machine, request),
+            Query::Sourcing(request) => sourcing::answer(machine, &links.addresses, request),
+            Query::PickupLocations(request) => sourcing::pickup_locations(machine, &links.addresses, request),
             Query::Reservation(_)
             | Query::Sku(_)
             | Query::Skus { .. }

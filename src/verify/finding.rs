@@ -9,6 +9,7 @@ use stockhold_protocol::limits::FEATURE_LEVEL;
 
 use super::read::End;
 use crate::directory::{MANIFEST_NAME, ManifestFault};
+use crate::geonames::AddressFileError;
 use crate::pipeline::apply::{ApplyError, PassedOver};
 use crate::pipeline::digests::Divergence;
 use crate::replica::load::LoadFault;
@@ -94,6 +95,9 @@ pub enum Fault {
         /// The position of this batch.
         to: u64,
     },
+    /// A file of addresses cannot be read. No state depends on it.
+    #[error("the addresses of this country cannot be read; import them again")]
+    Addresses(#[source] AddressFileError),
     /// A snapshot is damaged.
     #[error("the snapshot is damaged")]
     Snapshot(#[source] SnapshotFault),
@@ -266,6 +270,7 @@ impl Fault {
             Self::PassedOver(_) => "passed_over",
             Self::Ahead { .. } => "ahead",
             Self::NoDigest { .. } => "no_digest",
+            Self::Addresses(_) => "addresses",
             Self::Snapshot(_) => "snapshot",
             Self::ForeignSnapshot(_) => "foreign_snapshot",
             Self::SnapshotEpoch { .. } => "snapshot_epoch",

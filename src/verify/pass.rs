@@ -1,13 +1,14 @@
 //! One pass over a whole directory: it reads every meaningful byte of all segments from the oldest on, and replays
 //! them.
 
-use super::finding::Finding;
+use super::finding::{Fault, Finding};
 use super::meter::Meter;
 use super::note::Note;
 use super::read::End;
 use super::replay::Replay;
 use super::verification::Verification;
 use crate::directory::{EpochReason, LOCK_NAME, MANIFEST_NAME, ReadOnlyDirectory, STANDBY_NAME};
+use crate::geonames::{addresses_of, parse_address_file_name};
 use crate::snapshot::parse_snapshot_name;
 use crate::storage::{FileEntry, ReadFrom, TEMPORARY_SUFFIX};
 use crate::wal::segment::{parse_segment_name, segment_name};
@@ -24,6 +25,7 @@ pub(super) fn read(
     let mut meter = Meter { log: 0, snapshots: 0, all: bytes_all, report: progress };
     let mut report = Verification { manifest: Some(directory.manifest().clone()), ..Verification::default() };
     note_files(files, &mut report.notes);
+    check_addresses(directory, files, &mut report.findings);
     note_manifest(directory, &mut report.notes);
 
     let sequences = list_segments(files);
@@ -189,12 +191,24 @@ pub(super) fn check_epochs(directory: &ReadOnlyDirectory, runs: &[SegmentList], 
     }
 }
 
+/// Reads the files of addresses that are in use.
+fn check_addresses(directory: &ReadOnlyDirectory, files: &[FileEntry], findings: &mut Vec<Finding>) {
+    for file in addresses_of(files) {
+        if let Err(error) = file.read(directory.files().as_ref()) {
+            findings.push(Finding { file: file.name(), offset: None, fault: Fault::Addresses(error) });
+        }
+    }
+}
+
 fn note_files(files: &[FileEntry], notes: &mut Vec<Note>) {
     for FileEntry { name, .. } in files {
         let file = name.clone();
         if name.ends_with(TEMPORARY_SUFFIX) {
             notes.push(Note::Temporary { file });
-        } else if !is_state(name) && ![LOCK_NAME, MANIFEST_NAME, STANDBY_NAME].contains(&name.as_str()) {
+        } else if parse_address_file_name(name).is_none()
+            && !is_state(name)
+            && ![LOCK_NAME, MANIFEST_NAME, STANDBY_NAME].contains(&name.as_str())
+        {
             notes.push(Note::Foreign { file });
         }
     }

@@ -51,6 +51,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["mark", "drop"],
     &["activate-rules"],
     &["import"],
+    &["import", "geonames"],
     &["export"],
     &["salable"],
     &["select-sources"],

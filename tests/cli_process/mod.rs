@@ -9,6 +9,7 @@ mod beside;
 mod dump;
 mod explain;
 mod follow;
+mod geonames;
 mod harness;
 mod help;
 mod import;

@@ -80,6 +80,7 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "activate-rules 3",
         &format!("import {}", rows.display()),
         &format!("import {}", catalog.display()),
+        &format!("import geonames {} --skip-malformed", rows.display()),
         "export --as csv",
         "export --as toml",
         "salable A",

@@ -46,6 +46,7 @@ pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
         "list_reservations" => orders::reservations(shop, args),
         "get_low_stock_config" => low_stock_threshold(shop, args),
         "low_stock_report" => low_stock(shop),
+        "pickup_locations_in_radius" => pickup_locations(shop, args),
         "import_csv" => import(shop, args),
         "export_csv" => export(shop, args),
         "get_sources_by_priority" => sources_by_priority(shop, args),
@@ -324,18 +325,34 @@ fn save_channels(shop: &Shop, args: &Value) -> Answered {
     Ok(Value::Null)
 }
 
+/// Country, postcode, city and region of an address, as the command line takes them.
+fn address(address: &Value) -> String {
+    ["country", "postcode", "city", "region"].map(|part| address[part].as_str().unwrap_or_default()).join(",")
+}
+
+/// The codes of the pickup locations around an address. `DESC` has the farthest first.
+fn pickup_locations(shop: &Shop, args: &Value) -> Answered {
+    let (stock, address) = (stock(shop, args)?, address(args));
+    let radius = args["radius_km"].to_string();
+    let sort = if args["sort"] == "DESC" { "-distance" } else { "distance" };
+    let words = ["--stock", &stock, "--address", &address, "--radius-km", &radius, "--sort", sort];
+    let found = shop.call(&[&["pickup-locations"][..], &words].concat())?;
+    Ok(list(&found, "locations").map(|location| location["source"].clone()).collect())
+}
+
 /// A selection for a stock. Exit code 1 only says that it is not shippable.
 fn select_sources(shop: &Shop, stock: &str, args: &Value) -> Answered {
     let algorithm = args["algorithm"].as_str().unwrap_or("priority");
-    if algorithm == "distance" {
-        return Err(if args["destination_address"].is_null() {
-            refused(400, "No destination address was provided in the request")
-        } else {
-            CallError::Unknown("addresses, which must be looked up".to_owned())
-        });
+    let destination = &args["destination_address"];
+    if algorithm == "distance" && destination.is_null() {
+        return Err(refused(400, "No destination address was provided in the request"));
     }
     let algorithm = algorithm.replace('_', "-");
+    let address = address(destination);
     let mut words = vec!["select-sources", "--stock", stock, "--algorithm", &algorithm];
+    if !destination.is_null() {
+        words.extend(["--address", &address]);
+    }
     let sources = list(args, "sources").filter_map(Value::as_str);
     words.extend(sources.flat_map(|source| ["--source", source]));
     let lines = lines(args);

@@ -21,6 +21,17 @@ pub(crate) fn rows(fixture: &Value) -> String {
     std::iter::once("source_code,sku,status,quantity\n".to_owned()).chain(rows).collect()
 }
 
+/// The addresses of a fixture, in the columns of GeoNames.
+pub(crate) fn geonames(fixture: &Value) -> String {
+    let row = |row: &Value| {
+        let part = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
+        let [country, postcode, city, region] = ["country_code", "postcode", "city", "region"].map(part);
+        let (latitude, longitude) = (&row["latitude"], &row["longitude"]);
+        format!("{country}\t{postcode}\t{city}\t{region}\t\t\t\t\t\t{latitude}\t{longitude}\t\n")
+    };
+    list(fixture, "geonames").map(row).collect()
+}
+
 /// The elements of a list that may be missing.
 pub(crate) fn list<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     value[field].as_array().into_iter().flatten()
@@ -33,6 +44,11 @@ fn source(source: &Value) -> Value {
         "enabled": source["enabled"].as_bool().unwrap_or(true), "country": or("country_id", "US"),
         "postcode": or("postcode", "1"),
     });
+    for (field, of) in [("city", "city"), ("region", "region"), ("street", "street"), ("pickup", "pickup")] {
+        if !source[of].is_null() {
+            fields[field] = source[of].clone();
+        }
+    }
     for field in ["latitude", "longitude"] {
         if !source[field].is_null() {
             fields[field] = source[field].to_string().into();

@@ -1,11 +1,12 @@
 //! A shop: a server process with the data of a fixture, and the command line.
 
-use super::catalog::{catalog, list, rows};
+use super::catalog::{catalog, geonames, list, rows};
 use super::expect::CallError;
 use super::text;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stockhold");
@@ -31,6 +32,9 @@ impl Shop {
         format.args(["format", "--sharing", "independent"]).args(small).arg(&data).stdout(Stdio::null());
         let formatted = format.status().map_err(|error| error.to_string())?;
         assert!(formatted.success(), "a directory can be formatted");
+        if list(fixture, "geonames").next().is_some() {
+            import_geonames(directory.path(), &geonames(fixture)).map_err(|error| error.to_string())?;
+        }
         let mut serve = Command::new(PROGRAM);
         serve.args(["serve", "--json", "--listen", "127.0.0.1:0", "--set", "logging.level=warn"]).args(small);
         let mut server = serve
@@ -107,6 +111,17 @@ impl Shop {
         })?;
         Ok((output.status.code(), document))
     }
+}
+
+/// Imports addresses into the data directory, before its server starts.
+fn import_geonames(directory: &Path, rows: &str) -> std::io::Result<()> {
+    let (file, data) = (directory.join("geonames.txt"), directory.join("data"));
+    std::fs::write(&file, rows)?;
+    let mut import = Command::new(PROGRAM);
+    import.args(["import", "geonames"]).arg(&file).arg("--data-dir").arg(&data).stdout(Stdio::null());
+    let imported = import.status()?;
+    assert!(imported.success(), "addresses can be imported");
+    Ok(())
 }
 
 impl Drop for Shop {

@@ -112,7 +112,15 @@ pub struct SourcingView {
     pub is_shippable: bool,
     /// Whether the number of sources is the smallest one for certain. It may not be if the search was ended at its limit.
     pub is_minimal: bool,
+    /// The point of the destination; `None` if there is none or its address is not known.
+    pub destination: Option<GeoPoint>,
     /// By source in the order in which they were asked, and by line.
     pub items: Vec<SourcedItem>,
 }
-tagged!(SourcingView { 1 op value, 2 is_shippable value, 3 is_minimal value, 4 items list });
+tagged!(SourcingView {
+    1 op value,
+    2 is_shippable value,
+    3 is_minimal value,
+    4 destination option,
+    5 items list,
+});

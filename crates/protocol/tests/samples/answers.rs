@@ -88,7 +88,8 @@ fn sourced() -> SourcingView {
         distance_m: Some(111_195),
     };
     let other = SourcedItem { source: SourceId(1), distance_m: None, take: raw(0), ..item };
-    SourcingView { op: 901, is_shippable: true, is_minimal: false, items: vec![item, other] }
+    let (is_shippable, is_minimal, destination) = (true, false, Some(point()));
+    SourcingView { op: 901, is_shippable, is_minimal, items: vec![item, other], destination }
 }
 
 fn picked_up() -> PickupView {
