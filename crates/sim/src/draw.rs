@@ -201,7 +201,6 @@ fn limits(rng: &mut Rng) -> Configure {
         (2, 11),
         (3, 12),
         (2, 13),
-        (3, 14),
     ]) {
         0 => change.ttl_min_ms = Some(rng.weighted(&[(1, 0), (3, 1), (4, 1_000), (2, 5_000)])),
         1 => change.ttl_max_ms = Some(rng.weighted(&[(1, 10_000), (2, 120_000), (4, 3_600_000)])),
@@ -292,6 +291,7 @@ fn merchant(rng: &mut Rng) -> Step {
         (4, 11),
         (4, 12),
         (2, 13),
+        (3, 14),
     ];
     match rng.weighted(&kinds) {
         0 => {

@@ -5,6 +5,7 @@ use stockhold::directory::DirectoryError;
 use stockhold::pipeline::Stepped;
 use stockhold::verify::verify;
 use stockhold_model::{SKUS, STOCKS};
+use stockhold_protocol::query::{LIST_MAX, LowStockFilter, LowStockItem};
 use stockhold_protocol::{SkuId, StockId};
 
 use crate::violation::{CheckResult, ensure, violation};
@@ -115,12 +116,29 @@ impl World {
                 );
             }
         }
+        self.check_low_stock()?;
         let marks = self.running()?.assembly.watermarks.read();
         ensure!(
             marks.iter().all(|(_, mark)| *mark == op),
             "when idle, the watermarks differ: {marks:?}, op {op}"
         );
         ensure!(self.answer_checker.is_idle(), "when idle, a connection still waits for an answer");
+        Ok(())
+    }
+
+    /// Compares the low-stock report with the model's.
+    fn check_low_stock(&mut self) -> CheckResult {
+        let expected = self.oracle.model().low_stock();
+        let machine = self.running()?.assembly.applier.machine();
+        let mut scan = machine.begin_low_stock_scan(LowStockFilter::default(), None, LIST_MAX);
+        let listed = loop {
+            if let Some(view) = machine.low_stock_scan_step(&mut scan, 1) {
+                break view.items;
+            }
+        };
+        let row = |item: &LowStockItem| (item.on_hand.raw(), item.sku.0, item.source.0, item.threshold.raw());
+        let listed: Vec<_> = listed.iter().map(row).collect();
+        ensure!(listed == expected, "when idle, the low items are {listed:?} instead of {expected:?}");
         Ok(())
     }
 
