@@ -5,7 +5,7 @@
 use super::draw::Draw;
 use super::drive::{ModelRun, names};
 use stockhold_model::{
-    Cart, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
+    Bulk, Cart, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
 };
 use stockhold_protocol::StockId;
 use stockhold_protocol::command::Target;
@@ -182,7 +182,8 @@ fn step(draw: &mut Draw<'_>) -> Step {
             let from = one(draw, SOURCES);
             Step::Transfer(from, (from + 1 + one(draw, SOURCES - 1)) % SOURCES, wanted(draw))
         }
-        208..=213 => Step::Enable(one(draw, SOURCES), kind.is_multiple_of(2)),
+        208..=211 => Step::Bulk(Bulk::drawn(&mut |bound| one(draw, bound))),
+        212..=213 => Step::Enable(one(draw, SOURCES), kind.is_multiple_of(2)),
         214..=219 => Step::Link(one(draw, STOCKS), one(draw, SOURCES), u16::from(kind % 3) + 1),
         220..=224 => Step::Unlink(one(draw, STOCKS), one(draw, SOURCES)),
         225..=233 => Step::Setting(setting(draw)),

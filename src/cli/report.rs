@@ -6,10 +6,11 @@ use super::output::Output;
 use super::server_connection::ServerConnection;
 use super::times::utc;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use stockhold_protocol::command::Kind;
 use stockhold_protocol::query::{Query, QueryAnswer};
-use stockhold_protocol::{Code, CommandId, Detail, Outcome, SkuId, SourceId};
+use stockhold_protocol::{Code, CommandId, Detail, Offender, Outcome, SkuId, SourceId};
 
 /// The value of an event of an order whose document was known. Greater values are deadlines.
 const REPEATED: u32 = 1;
@@ -88,7 +89,11 @@ pub(super) fn sentence(server: &mut ServerConnection, outcome: &Outcome) -> Stri
 fn detail(server: &mut impl Answering, outcome: &Outcome) -> DetailText {
     let (lines, document) = match &outcome.detail {
         Detail::None => return DetailText::default(),
-        Detail::Bound { .. } | Detail::Range { .. } | Detail::Limit { .. } | Detail::Sku(_) => {
+        Detail::Bound { .. }
+        | Detail::Range { .. }
+        | Detail::Limit { .. }
+        | Detail::Sku(_)
+        | Detail::Offenders { .. } => {
             return reason(server, outcome);
         }
         Detail::Granted { lines, backordered } => {
@@ -165,6 +170,7 @@ fn reason(server: &mut impl Answering, outcome: &Outcome) -> DetailText {
             let sku = name(server, *sku);
             (sku.clone(), json!({"sku": sku}))
         }
+        Detail::Offenders { count, first } => return offenders(server, *count, first),
         Detail::None
         | Detail::Granted { .. }
         | Detail::Backordered(_)
@@ -175,6 +181,33 @@ fn reason(server: &mut impl Answering, outcome: &Outcome) -> DetailText {
         | Detail::Field { .. } => return DetailText::default(),
     };
     DetailText { lines: vec![line], document: Some(document) }
+}
+
+/// The source items that let a bulk command be refused.
+fn offenders(server: &mut impl Answering, count: u32, first: &[Offender]) -> DetailText {
+    let (mut lines, mut documents) = (Vec::new(), Vec::new());
+    let mut codes: BTreeMap<SourceId, String> = BTreeMap::new();
+    for offender in first {
+        let sku = name(server, offender.sku);
+        let source = codes.entry(offender.source).or_insert_with(|| {
+            source_codes(server, &[offender.source]).pop().unwrap_or_else(|| format!("#{}", offender.source))
+        });
+        let (code, bound, value) = (offender.code().name(), offender.bound, offender.value);
+        let mut text = format!("{sku} at {source}: {code}");
+        let mut document = json!({"sku": sku, "source": source.clone(), "code": code});
+        if (bound.raw(), value.raw()) != (0, 0) {
+            text = format!("{text} (the bound is {bound}, requested was {value})");
+            document["bound"] = json!(bound.to_string());
+            document["asked"] = json!(value.to_string());
+        }
+        lines.push(text);
+        documents.push(document);
+    }
+    let more = usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(first.len());
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    DetailText { lines, document: Some(json!({"count": count, "offenders": documents})) }
 }
 
 /// The codes of sources. One that the server does not tell is printed as its number.
@@ -246,6 +279,12 @@ fn facts(kind: Kind, outcome: &Outcome, shown_offset_ms: i64) -> Vec<(&'static s
         vec![("deadline", utc(deadline_ms.saturating_add_signed(shown_offset_ms) / 1_000))]
     } else if number {
         vec![("number", value.to_string())]
+    } else if kind == Kind::Assign {
+        vec![("made", value.to_string())]
+    } else if kind == Kind::Unassign {
+        vec![("removed", value.to_string())]
+    } else if kind == Kind::TransferMany {
+        vec![("moved", value.to_string())]
     } else {
         Vec::new()
     }

@@ -238,6 +238,11 @@ fn subjects(machine: &Machine, command: &Command<'_>) -> Vec<(SkuId, Option<Stoc
         Command::Count(count) => vec![(count.sku, None)],
         Command::Adjust(adjust) => vec![(adjust.sku, None)],
         Command::Transfer(transfer) => transfer.lines.iter().map(|line| (line.sku, None)).collect(),
+        Command::CountMany(count) => count.lines.iter().map(|line| (line.sku, None)).collect(),
+        Command::Assign(assign) => assign.skus.iter().map(|sku| (*sku, None)).collect(),
+        Command::Unassign(unassign) => unassign.skus.iter().map(|sku| (*sku, None)).collect(),
+        Command::TransferMany(transfer) => transfer.skus.iter().map(|sku| (*sku, None)).collect(),
+        Command::TransferLines(transfer) => transfer.lines.iter().map(|line| (line.sku, None)).collect(),
         Command::Quota(quota) => vec![(quota.sku, Some(quota.stock))],
         Command::Notify(notify) => vec![(notify.sku, None)],
         Command::Readmit(readmit) => {

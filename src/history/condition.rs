@@ -58,12 +58,13 @@ impl Condition {
         match self.key {
             Key::Kind => is("kind"),
             Key::Actor => is("actor"),
-            Key::Sku => contains(body, &["sku"], value),
+            Key::Sku => contains(body, &["sku", "skus"], value),
             Key::Stock => {
                 is("stock") || contains(body, &["stock"], value) || is_defined(entry, "name", value)
             }
             Key::Source => {
-                contains(body, &["source", "from", "to"], value) || is_defined(entry, "code", value)
+                contains(body, &["source", "sources", "from", "to"], value)
+                    || is_defined(entry, "code", value)
             }
             Key::Reservation => is("id") || contains(body, &["reservation", "old"], value),
             Key::Reference => contains(body, &["reference"], value),
@@ -90,7 +91,9 @@ fn is_defined(entry: &Value, field: &str, value: &str) -> bool {
 fn contains(body: &Value, names: &[&str], value: &str) -> bool {
     match body {
         Value::Object(fields) => fields.iter().any(|(name, field)| {
-            (names.contains(&name.as_str()) && field.as_str() == Some(value)) || contains(field, names, value)
+            let is = |field: &Value| field.as_str() == Some(value);
+            let is_named = is(field) || field.as_array().is_some_and(|list| list.iter().any(is));
+            (names.contains(&name.as_str()) && is_named) || contains(field, names, value)
         }),
         Value::Array(items) => items.iter().any(|item| contains(item, names, value)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
@@ -128,6 +131,12 @@ mod tests {
         });
         let rename =
             json!({"op": 8, "kind": "rename", "body": {"from": {"sku": "BIKE"}, "to": {"sku": "CYCLE"}}});
+        let assign =
+            json!({"op": 9, "kind": "assign", "body": {"skus": ["BELL", "BIKE"], "sources": ["east"]}});
+        for (text, holds) in [("sku=BIKE", true), ("source=east", true), ("source=BIKE", false)] {
+            let condition: Condition = text.parse().unwrap();
+            assert_eq!(condition.holds(&assign), holds, "{text}");
+        }
         for (text, holds) in [
             ("kind=reserve", [true, false]),
             ("actor=shop", [true, false]),

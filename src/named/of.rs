@@ -8,11 +8,12 @@ use stockhold_protocol::command::{
     SkuKind, SourceDefinition, Target as Numbered,
 };
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{ChannelId, Envelope, Line as NumberedLine};
+use stockhold_protocol::{ChannelId, Envelope};
 
+use super::bulk::lines;
 use super::{
-    Action, Cart, Channel, Configuration, EventLine, Goods, Line, NamedCommand, Part, PartKind, Reference,
-    Setting, Settings, Sharing, Source, Target, Text, Thing,
+    Action, Cart, Channel, Configuration, EventLine, Goods, NamedCommand, Part, PartKind, Reference, Setting,
+    Settings, Sharing, Source, Target, Text, Thing,
 };
 use crate::describe::{sku, source, stock};
 
@@ -68,6 +69,11 @@ impl NamedCommand {
             Command::Count(_)
             | Command::Adjust(_)
             | Command::Transfer(_)
+            | Command::CountMany(_)
+            | Command::Assign(_)
+            | Command::Unassign(_)
+            | Command::TransferMany(_)
+            | Command::TransferLines(_)
             | Command::Tick
             | Command::DefineSource(_)
             | Command::DefineStock(_)
@@ -171,7 +177,7 @@ fn rules(machine: &Machine, command: &Command<'_>) -> NamedCommand {
             is_set: notify.is_set,
             threshold: notify.threshold.map(Text),
         },
-        _ => operator(command),
+        _ => super::bulk::of(machine, command).unwrap_or_else(|| operator(command)),
     }
 }
 
@@ -239,10 +245,6 @@ fn channel(machine: &Machine, number: ChannelId) -> Channel {
         |(channel_type, code)| (channel_type.to_owned(), code.to_owned()),
     );
     Channel { channel_type, code }
-}
-
-fn lines(machine: &Machine, lines: impl Iterator<Item = NumberedLine>) -> Vec<Line> {
-    lines.map(|line| Line { sku: sku(machine, line.sku), quantity: Text(line.quantity) }).collect()
 }
 
 fn order_event(machine: &Machine, event: &OrderEvent) -> NamedCommand {

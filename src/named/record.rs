@@ -1,112 +1,16 @@
 //! From a command with names to the record of a command.
 
 use stockhold_protocol::command::{
-    Adjust, Amend, ChannelAssignment, Command, Configure, Count, EpochStart, EventLine as NumberedEventLine,
-    Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, PartKind as Kind, Parts,
-    PlaceFailed, Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve,
-    Sell, SettingScope, SettingsChange, Sharing as Mode, Ship, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Target as Numbered, Transfer, Unship,
+    Adjust, Amend, ChannelAssignment, Command, Configure, Count, EpochStart, Extend, LinkDefinition,
+    LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, Parts, PlaceFailed, Placement, QuotaChange, Readmit,
+    Refund, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing as Mode, Ship,
+    SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{
-    BadField, ChannelId, CommandId, Envelope, Line as NumberedLine, Lines, SkuId, SourceId, StockId,
-    Timestamp,
-};
+use stockhold_protocol::{BadField, CommandId, Envelope, Line as NumberedLine, Lines, Timestamp};
 
-use super::{
-    Cart, Channel, Configuration, EventLine, Goods, Line, NamedCommand, Part, PartKind, Settings, Sharing,
-    Source, Target, Thing,
-};
-
-/// Why a command with names cannot be sent.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NamedError {
-    /// Nothing has this name.
-    #[error("there is no {}", described(.0))]
-    UnknownName(Name),
-    /// A field violates a rule.
-    #[error(transparent)]
-    Field(#[from] BadField),
-}
-
-fn described(name: &Name) -> String {
-    match name {
-        Name::Sku(name) => format!("SKU {name:?}"),
-        Name::Stock(name) => format!("stock {name:?}"),
-        Name::Source(code) => format!("source {code:?}"),
-        Name::Channel(channel_type, code) => format!("channel {:?}", format!("{channel_type}/{code}")),
-    }
-}
-
-/// The numbers of names.
-struct Numbers<'a>(&'a mut dyn FnMut(&Name) -> Option<u32>);
-
-impl Numbers<'_> {
-    fn number(&mut self, name: Name) -> Result<u32, NamedError> {
-        (self.0)(&name).ok_or(NamedError::UnknownName(name))
-    }
-
-    fn sku(&mut self, name: &str) -> Result<SkuId, NamedError> {
-        self.number(Name::Sku(name.to_owned())).map(SkuId)
-    }
-
-    fn stock(&mut self, name: &str) -> Result<StockId, NamedError> {
-        self.number(Name::Stock(name.to_owned())).map(StockId)
-    }
-
-    fn source(&mut self, code: &str) -> Result<SourceId, NamedError> {
-        self.number(Name::Source(code.to_owned())).map(SourceId)
-    }
-
-    fn target(&mut self, target: &Target) -> Result<Numbered, NamedError> {
-        match target {
-            Target::Stock(name) => self.stock(name).map(Numbered::Stock),
-            Target::Channel(channel) => {
-                self.number(channel.to_name()).map(|number| Numbered::Channel(ChannelId(number)))
-            }
-        }
-    }
-
-    fn lines(&mut self, lines: &[Line]) -> Result<Vec<NumberedLine>, NamedError> {
-        lines.iter().map(|line| Ok(NumberedLine::new(self.sku(&line.sku)?, line.quantity.0))).collect()
-    }
-
-    fn event_lines(&mut self, lines: &[EventLine]) -> Result<Vec<NumberedEventLine>, NamedError> {
-        let line = |line: &EventLine| {
-            Ok(NumberedEventLine {
-                sku: self.sku(&line.sku)?,
-                stock: line.stock.as_deref().map(|name| self.stock(name)).transpose()?,
-                quantity: line.quantity.0,
-                is_returned: line.is_returned,
-            })
-        };
-        lines.iter().map(line).collect()
-    }
-
-    fn parts(&mut self, parts: &[Part]) -> Result<Vec<RefundPart>, NamedError> {
-        let mut part = |part: &Part| {
-            let place = part.source.as_deref().map(|code| self.source(code)).transpose()?;
-            let missing = BadField::new("source", "is missing");
-            let kind = match (part.kind, place) {
-                (PartKind::Unshipped, None) => Kind::Unshipped,
-                (PartKind::Returned, Some(place)) => Kind::Returned(place),
-                (PartKind::WrittenOff, Some(place)) => Kind::WrittenOff(place),
-                (PartKind::Unshipped, Some(_)) => {
-                    return Err(BadField::new("source", "is only for units that were shipped or lost").into());
-                }
-                (PartKind::Returned | PartKind::WrittenOff, None) => return Err(missing.into()),
-            };
-            Ok(RefundPart { sku: self.sku(&part.sku)?, quantity: part.quantity.0, kind })
-        };
-        parts.iter().map(&mut part).collect()
-    }
-}
-
-impl Channel {
-    fn to_name(&self) -> Name {
-        Name::Channel(self.channel_type.clone(), self.code.clone())
-    }
-}
+use super::numbers::{NamedError, Numbers};
+use super::{Cart, Configuration, Goods, NamedCommand, Settings, Sharing, Source, Thing};
 
 impl NamedCommand {
     /// Appends the record of the command under an id. `number` returns the number of a name.
@@ -164,6 +68,11 @@ impl NamedCommand {
             Self::Count { .. }
             | Self::Adjust { .. }
             | Self::Transfer { .. }
+            | Self::CountMany(_)
+            | Self::Assign(_)
+            | Self::Unassign(_)
+            | Self::TransferMany(_)
+            | Self::TransferLines(_)
             | Self::DefineSource(_)
             | Self::DefineStock { .. }
             | Self::DefineSku { .. }
@@ -182,13 +91,17 @@ impl NamedCommand {
             | Self::Tick
             | Self::WallOffset { .. }
             | Self::BeginEpoch { .. } => put(self.merchant(&mut numbers)?),
-            Self::Readmit { epoch, op, actor, command } => {
-                let mut record = Vec::new();
-                let command = command.as_ref().ok_or(BadField::new("command", "is missing"))?;
-                command.put_record(id, numbers.0, &mut record)?;
-                put(Command::Readmit(Readmit { epoch: *epoch, op: *op, actor: actor.clone(), record }))
-            }
+            Self::Readmit { .. } => put(self.readmit(id, &mut numbers)?),
         }
+    }
+
+    /// The command that readmits another one.
+    fn readmit(&self, id: CommandId, numbers: &mut Numbers<'_>) -> Result<Command<'static>, NamedError> {
+        let Self::Readmit { epoch, op, actor, command } = self else { return Ok(Command::Tick) };
+        let mut record = Vec::new();
+        let command = command.as_ref().ok_or(BadField::new("command", "is missing"))?;
+        command.put_record(id, numbers.0, &mut record)?;
+        Ok(Command::Readmit(Readmit { epoch: *epoch, op: *op, actor: actor.clone(), record }))
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "`put_record` passes no other commands")]
@@ -283,7 +196,10 @@ impl NamedCommand {
             Self::Rename { from, to } => {
                 Command::Rename(Rename { number: numbers.number(name(from))?, to: name(to) })
             }
-            _ => self.operator(),
+            _ => match super::bulk::command(self, numbers)? {
+                Some(command) => command,
+                None => self.operator(),
+            },
         })
     }
 

@@ -247,6 +247,11 @@ impl Watcher {
             Command::Count(_)
             | Command::Adjust(_)
             | Command::Transfer(_)
+            | Command::CountMany(_)
+            | Command::Assign(_)
+            | Command::Unassign(_)
+            | Command::TransferMany(_)
+            | Command::TransferLines(_)
             | Command::Tick
             | Command::DefineSource(_)
             | Command::DefineStock(_)

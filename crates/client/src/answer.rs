@@ -5,7 +5,8 @@ use std::fmt;
 use stockhold_protocol::command::Kind;
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{
-    ChannelId, Code, CommandId, Deadline, Detail, Outcome, Quantity, ReservationId, SkuId, SourceId, StockId,
+    ChannelId, Code, CommandId, Deadline, Detail, Offender, Outcome, Quantity, ReservationId, SkuId,
+    SourceId, StockId,
 };
 
 /// What the server decided about one command.
@@ -94,6 +95,12 @@ impl Refusal {
         if let Detail::Limit { name, value } = &self.outcome.detail { Some((name, *value)) } else { None }
     }
 
+    /// The source items that let a bulk command be refused: how many they are, and the first of them.
+    #[must_use]
+    pub fn offenders(&self) -> (u32, &[Offender]) {
+        if let Detail::Offenders { count, first } = &self.outcome.detail { (*count, first) } else { (0, &[]) }
+    }
+
     /// Sources that could ship instead.
     #[must_use]
     pub fn sources(&self) -> &[SourceId] {
@@ -127,6 +134,15 @@ impl fmt::Display for Refusal {
             }
             Detail::Limit { name, value } => write!(f, " The limit of {name} is {value}."),
             Detail::Sku(sku) => write!(f, " SKU {}.", name(sku)),
+            Detail::Offenders { count, first } => {
+                write!(f, " Source items that are the reason: {count}.")?;
+                match first.first() {
+                    Some(Offender { sku, source, .. }) => {
+                        write!(f, " The first is SKU {sku} at source {source}.")
+                    }
+                    None => Ok(()),
+                }
+            }
             Detail::None
             | Detail::Granted { .. }
             | Detail::Backordered(_)
@@ -151,7 +167,8 @@ pub(crate) const fn sku_of(outcome: &Outcome) -> Option<SkuId> {
         | Detail::Item { .. }
         | Detail::Field { .. }
         | Detail::Range { .. }
-        | Detail::Limit { .. } => None,
+        | Detail::Limit { .. }
+        | Detail::Offenders { .. } => None,
     }
 }
 
@@ -194,7 +211,8 @@ impl Settled {
             | Detail::Bound { .. }
             | Detail::Range { .. }
             | Detail::Limit { .. }
-            | Detail::Sku(_) => Quantity::ZERO,
+            | Detail::Sku(_)
+            | Detail::Offenders { .. } => Quantity::ZERO,
         }
     }
 }
@@ -251,7 +269,8 @@ impl From<Settled> for Reserved {
             | Detail::Bound { .. }
             | Detail::Range { .. }
             | Detail::Limit { .. }
-            | Detail::Sku(_) => (None, Quantity::ZERO),
+            | Detail::Sku(_)
+            | Detail::Offenders { .. } => (None, Quantity::ZERO),
         };
         Self {
             reservation: settled.id.into(),
@@ -338,7 +357,8 @@ impl From<Settled> for Noted {
             | Detail::Bound { .. }
             | Detail::Range { .. }
             | Detail::Limit { .. }
-            | Detail::Sku(_) => (None, 0),
+            | Detail::Sku(_)
+            | Detail::Offenders { .. } => (None, 0),
         };
         Self { on_hand, version, shortfall, outcome: settled.outcome }
     }
@@ -401,5 +421,22 @@ pub struct Done {
 impl From<Settled> for Done {
     fn from(settled: Settled) -> Self {
         Self { shortfall: settled.shortfall(), outcome: settled.outcome }
+    }
+}
+
+/// The result of an assign, an unassign or a transfer of all units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// How many source items were made or removed, or of how many SKUs the units were moved.
+    pub count: u32,
+    /// Units that are promised and missing after a forced command.
+    pub shortfall: Quantity,
+    /// The whole outcome.
+    pub outcome: Outcome,
+}
+
+impl From<Settled> for Changed {
+    fn from(settled: Settled) -> Self {
+        Self { count: settled.outcome.value, shortfall: settled.shortfall(), outcome: settled.outcome }
     }
 }

@@ -9,12 +9,13 @@
 //! unchanged. An error ([`CallError`]) means that there is no answer.
 //!
 //! Reading order: `command_batch`, `sans_io`, `connection` (the low level); `job`, `multiplexer`, `connection_task`,
-//! `call`, `client` (the handle); `commands`, `orders`, `merchant`, `queries` (the calls).
+//! `call`, `client` (the handle); `commands`, `orders`, `merchant`, `bulk`, `queries` (the calls).
 #![forbid(unsafe_code)]
 
 mod address;
 mod answer;
 pub mod blocking;
+mod bulk;
 mod call;
 mod cart;
 mod client;
@@ -37,9 +38,10 @@ mod server_clock;
 
 pub use address::{DEFAULT_ADDRESS, SERVER_VARIABLE, server_address};
 pub use answer::{
-    Answer, Confirmed, Defined, Done, Extended, Noted, OrderChanged, Placed, Refusal, Reserved, Settled,
-    Shipped,
+    Answer, Changed, Confirmed, Defined, Done, Extended, Noted, OrderChanged, Placed, Refusal, Reserved,
+    Settled, Shipped,
 };
+pub use bulk::{Counted, TransferOptions};
 pub use cart::{Cart, line, units_of};
 pub use client::{Client, ClientBuilder};
 pub use command_batch::{CommandBatch, PushError};

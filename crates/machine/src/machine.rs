@@ -17,7 +17,7 @@ use crate::ledger::changes::Changes;
 use crate::ledger::core::WriterRow;
 use crate::ledger::hold_time::ClockView;
 use crate::ledger::state::State;
-use crate::moves::{CartPlan, Definition, Plan};
+use crate::moves::{CartPlan, Definition, ItemPlan, Plan};
 use crate::table::record_hash;
 use stockhold_protocol::batch::{BatchHeader, Run};
 use stockhold_protocol::command::{Command, Envelope, PlainCart, Scratch};
@@ -74,6 +74,7 @@ pub struct Machine {
     scratch: Scratch,
     cart: CartPlan,
     plan: Plan,
+    items: ItemPlan,
     pub(crate) snapshot: crate::ledger::cursor::SnapshotCursor,
     pub(crate) validating: Option<crate::validate::Validating>,
 }
@@ -93,6 +94,7 @@ impl Machine {
             scratch: Scratch::default(),
             cart: CartPlan::default(),
             plan: Plan::default(),
+            items: ItemPlan::default(),
             snapshot: crate::ledger::cursor::SnapshotCursor::default(),
             validating: None,
         }
@@ -358,6 +360,17 @@ impl Machine {
         Ok(self.state.with_report(answer, &self.plan))
     }
 
+    /// Plans what becomes of many source items, checks the whole plan, and executes it.
+    #[inline(never)]
+    fn plan_and_change(&mut self, verb: impl FnOnce(&State, &mut ItemPlan) -> Decision) -> Decision {
+        self.items.clear();
+        let answer = verb(&self.state, &mut self.items)?;
+        self.state.guard_items(&mut self.items);
+        self.items.verdict()?;
+        self.state.change_items(&self.items);
+        Ok(self.state.with_shortfall(answer, &self.items))
+    }
+
     /// Checks a definition and executes it.
     fn define(&mut self, check: impl FnOnce(&State) -> Result<Definition, Refusal>) -> Decision {
         let definition = check(&self.state)?;
@@ -391,6 +404,19 @@ impl Machine {
             Command::Adjust(adjust) => self.plan_and_execute(|state, plan| state.plan_adjust(adjust, plan)),
             Command::Transfer(transfer) => {
                 self.plan_and_execute(|state, plan| state.plan_transfer(transfer, plan))
+            }
+            Command::CountMany(count) => {
+                self.plan_and_change(|state, plan| state.plan_count_many(count, plan))
+            }
+            Command::Assign(assign) => self.plan_and_change(|state, plan| state.plan_assign(assign, plan)),
+            Command::Unassign(unassign) => {
+                self.plan_and_change(|state, plan| state.plan_unassign(unassign, plan))
+            }
+            Command::TransferMany(transfer) => {
+                self.plan_and_change(|state, plan| state.plan_transfer_many(transfer, plan))
+            }
+            Command::TransferLines(transfer) => {
+                self.plan_and_change(|state, plan| state.plan_transfer_lines(transfer, plan))
             }
             Command::DefineSource(source) => self.define(|state| state.check_source(source)),
             Command::DefineStock(stock) => self.define(|state| state.check_stock(stock)),

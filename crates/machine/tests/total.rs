@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
-    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend, Kind,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, PartKind, Parts, QuotaChange, Readmit, Refund,
-    RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship,
-    SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target, Transfer, Unship,
+    Adjust, Amend, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count, CountLine, CountMany,
+    EpochStart, Extend, Kind, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, PartKind, Parts,
+    QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope,
+    SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
+    Transfer, TransferLines, TransferMany, Unassign, Unship,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
@@ -51,7 +53,7 @@ fn dice() -> impl Strategy<Value = Dice> {
     ];
     let word = prop_oneof![Just(0_u64), Just(u64::MAX), any::<u64>(), 0_u64..100_000];
     let ids = [number().boxed(), number().boxed(), number().boxed(), number().boxed()];
-    (0_usize..48, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
+    (0_usize..53, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
         .prop_map(|(kind, ids, quantities, raw, word, flag)| Dice { kind, ids, quantities, raw, word, flag })
 }
 
@@ -112,7 +114,32 @@ fn with_command(dice: &Dice, made: &[CommandId], take: &mut dyn FnMut(Command<'_
             take(Command::Amend(Amend { reservation, lines }));
         }
         45 | 46 => take(Command::Unship(Unship { reservation, source, lines })),
+        48.. => take(bulk_command(dice, &lines)),
         _ => take(cold_command(dice, &lines)),
+    }
+}
+
+fn bulk_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
+    let [a, b, c, d] = dice.ids;
+    let skus = vec![SkuId(c), SkuId(a), SkuId(c)];
+    let (from, sources, reason) = (SourceId(b), vec![SourceId(b), SourceId(d)], String::new());
+    let (to, forced) = (SourceId(b ^ 1), dice.word.is_multiple_of(2));
+    match dice.kind {
+        48 => {
+            let quantity = Quantity::from_raw(dice.raw).unwrap();
+            let in_stock = dice.flag.then_some(forced);
+            let counted = |sku| CountLine { sku, source: from, quantity, in_stock };
+            let skus: BTreeSet<SkuId> = skus.into_iter().collect();
+            let lines = skus.into_iter().map(counted).collect();
+            Command::CountMany(CountMany { lines, reason, reference: String::new() })
+        }
+        49 => Command::Assign(Assign { skus, sources, reason }),
+        50 => Command::Unassign(Unassign { skus, sources, forced, reason }),
+        51 => {
+            let unassign = dice.flag;
+            Command::TransferMany(TransferMany { from, to, skus, unassign, forced, reason })
+        }
+        _ => Command::TransferLines(TransferLines { from, to, lines: lines.to_vec(), forced, reason }),
     }
 }
 

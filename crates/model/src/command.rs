@@ -130,6 +130,7 @@ fn merchant_command(step: &Step) -> Command<'static> {
             let (from, to, lines) = (SourceId(*from), SourceId(*to), lines_of(lines));
             Command::Transfer(Transfer { from, to, lines, reason })
         }
+        Step::Bulk(bulk) => bulk.command(),
         Step::Enable(source, enabled) => {
             Command::DefineSource(Box::new(source_definition(*source, *enabled)))
         }

@@ -13,6 +13,7 @@
     reason = "a step that a module does not handle is handled by another module"
 )]
 
+mod bulk;
 mod command;
 mod decide;
 mod events;
@@ -29,6 +30,7 @@ mod settings;
 mod state;
 mod step;
 
+pub use bulk::Bulk;
 pub use command::with_command;
 pub use limits::Limits;
 pub use marks::Mark;

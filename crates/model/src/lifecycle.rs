@@ -1,7 +1,8 @@
 //! The outcomes of commands on existing reservations, and which steps are plausible for one.
 
+use crate::bulk::Item;
 use crate::decide::{Answer, Decision, HeldLine, amount, at, bounded, merged, of_sku, plain, unknown};
-use crate::state::{Item, Line, Model, Reservation, Shipment, Stage};
+use crate::state::{Line, Model, Reservation, Shipment, Stage};
 use crate::step::{HALF, SKUS, SOURCES, Step, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use stockhold_protocol::command::Target;
@@ -147,7 +148,7 @@ impl Model {
     pub(crate) fn move_item(&mut self, sku: u32, source: u32, units: i64) {
         // Only a forced command takes goods from a source without an item. The new item is out of stock, so
         // that it sells no backorders.
-        let new = Item { on_hand: 0, in_stock: units >= 0, version: 0 };
+        let new = Item { on_hand: 0, in_stock: units >= 0, version: self.removed_version };
         let item = self.items.entry((sku, source)).or_insert(new);
         item.on_hand += units;
         item.version += 1;

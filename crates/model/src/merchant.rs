@@ -13,6 +13,7 @@ impl Model {
             }
             Step::Adjust(source, sku, halves) => self.fact(*source, *sku, None, |held| held + halves * HALF),
             Step::Transfer(from, to, lines) => self.transfer(*from, *to, lines),
+            Step::Bulk(bulk) => self.bulk(bulk),
             Step::Enable(source, enabled) => self.define_source(*source, *enabled),
             Step::Link(stock, source, priority) => {
                 match self.links.iter_mut().find(|(of, to, _)| (of, to) == (stock, source)) {

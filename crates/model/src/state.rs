@@ -3,6 +3,7 @@
 //! Nothing is stored that can be computed: promises are summed over all reservations ever made, what a stock has left
 //! is the literal formula over all subsets of stocks, and expiry follows from the time.
 
+use crate::bulk::Item;
 use crate::limits::{Limits, Recorded};
 use crate::marks::Marks;
 use crate::names::Names;
@@ -13,14 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use stockhold_protocol::command::Target;
 use stockhold_protocol::{Code, CommandId, Outcome};
-
-/// A source item.
-#[derive(Clone, Debug)]
-pub(crate) struct Item {
-    pub(crate) on_hand: i64,
-    pub(crate) in_stock: bool,
-    pub(crate) version: u32,
-}
 
 /// The state of a reservation. An expired hold is still `Held`: expiry follows from the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +130,8 @@ pub struct Model {
     pub(crate) marks: Marks,
     /// Source items by (SKU, source).
     pub(crate) items: BTreeMap<(u32, u32), Item>,
+    /// The highest version of an item that was removed.
+    pub(crate) removed_version: u32,
     pub(crate) layers: BTreeMap<(Option<u32>, Option<u32>), SettingsLayer>,
     /// Number and limit of quotas by (SKU, stock).
     pub(crate) quotas: BTreeMap<(u32, u32), (u32, Option<i64>)>,
@@ -169,6 +164,7 @@ impl Model {
             names: Names::defined(),
             marks: Marks::default(),
             items: BTreeMap::new(),
+            removed_version: 0,
             layers: BTreeMap::new(),
             quotas: BTreeMap::new(),
             notifies: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! The steps of a random history, and the command for each step. Drawing steps is up to the callers.
 
+use crate::bulk::Bulk;
 use crate::decide::merged;
 use stockhold_protocol::command::{
     ChannelAssignment, Configure, OrderAction, SkuDefinition, SkuKind, SourceDefinition, Target,
@@ -139,6 +140,8 @@ pub enum Step {
     Adjust(u32, u32, i64),
     /// Goods go from one source to another.
     Transfer(u32, u32, Wanted),
+    /// Many source items change at once.
+    Bulk(Bulk),
     /// A source is enabled or disabled.
     Enable(u32, bool),
     /// A source is linked to a stock, with this priority.
@@ -232,6 +235,7 @@ impl Step {
             Self::Confirm(of) => Self::Extend(of, 5_000),
             Self::Ship(of, source, lines, forced) => Self::Ship(of, source, lines, !forced),
             Self::Count(source, sku, halves, in_stock) => Self::Count(source, sku, halves + 1, in_stock),
+            Self::Bulk(bulk) => Self::Bulk(bulk.with_other_body()),
             Self::Channel(channel, stock) => Self::Channel(channel, (stock + 1) % STOCKS),
             Self::Place(mut cart) => {
                 cart.lines.push((0, 2));

@@ -5,10 +5,10 @@ use crate::command::Kind;
 use crate::command::order::PART_BYTES;
 use crate::frame::FrameKind;
 use crate::limits::{
-    COMMAND_BYTES_MAX, COMMAND_HEADER_BYTES, DETAIL_BYTES_MAX, EVENT_LINES_MAX, FRAME_BODY_BYTES_MAX,
-    FRAME_COUNT_MAX, FRAME_HEADER_BYTES, LINE_QUANTITY_MAX, LINES_MAX, NAME_BYTES_MAX, OUTCOME_BYTES,
-    PROTOCOL_VERSION, QUANTITY_MAX, QUANTITY_SCALE, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, SKU_CHARACTERS_MAX,
-    TEXT_BYTES_MAX,
+    BULK_LINES_MAX, BULK_PAIRS_MAX, COMMAND_BYTES_MAX, COMMAND_HEADER_BYTES, DETAIL_BYTES_MAX,
+    EVENT_LINES_MAX, FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX, FRAME_HEADER_BYTES, LINE_QUANTITY_MAX, LINES_MAX,
+    NAME_BYTES_MAX, OFFENDERS_MAX, OUTCOME_BYTES, PROTOCOL_VERSION, QUANTITY_MAX, QUANTITY_SCALE,
+    REFERENCE_BYTES_MAX, SKU_BYTES_MAX, SKU_CHARACTERS_MAX, TEXT_BYTES_MAX,
 };
 use crate::line::{NARROW_BYTES, WIDE_BYTES};
 use crate::outcome::Code;
@@ -31,6 +31,9 @@ pub fn constants() -> Vec<(String, i128)> {
         ("refund_part_bytes".to_owned(), size(PART_BYTES)),
         ("lines_max".to_owned(), size(LINES_MAX)),
         ("event_lines_max".to_owned(), size(EVENT_LINES_MAX)),
+        ("bulk_lines_max".to_owned(), size(BULK_LINES_MAX)),
+        ("bulk_pairs_max".to_owned(), size(BULK_PAIRS_MAX)),
+        ("offenders_max".to_owned(), size(OFFENDERS_MAX)),
         ("sku_characters_max".to_owned(), size(SKU_CHARACTERS_MAX)),
         ("sku_bytes_max".to_owned(), size(SKU_BYTES_MAX)),
         ("name_bytes_max".to_owned(), size(NAME_BYTES_MAX)),

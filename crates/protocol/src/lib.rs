@@ -29,6 +29,6 @@ pub use command::{Command, Envelope};
 pub use error::{BadField, FrameError};
 pub use id::{ChannelId, CommandId, ReservationId, SkuId, SourceId, StockId};
 pub use line::{Line, Lines};
-pub use outcome::{Code, Detail, Outcome};
+pub use outcome::{Code, Detail, Offender, Outcome};
 pub use quantity::Quantity;
 pub use time::{Deadline, Timestamp};

@@ -39,6 +39,12 @@ pub const DETAIL_BYTES_MAX: usize = 32 * 1024;
 pub const LINES_MAX: usize = 256;
 /// Maximum number of lines of an event of an order.
 pub const EVENT_LINES_MAX: usize = 1_024;
+/// Most lines of a bulk command.
+pub const BULK_LINES_MAX: usize = 2_048;
+/// Most pairs of a SKU and a source that one bulk command names.
+pub const BULK_PAIRS_MAX: usize = 10_000;
+/// Most reasons that the refusal of a bulk command lists.
+pub const OFFENDERS_MAX: usize = 100;
 /// Longest SKU in characters (Unicode scalar values).
 pub const SKU_CHARACTERS_MAX: usize = 64;
 /// Longest SKU in bytes: a character has at most four bytes of UTF-8.

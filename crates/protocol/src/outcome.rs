@@ -30,6 +30,29 @@ pub struct GrantedLine {
     pub quantity: Quantity,
 }
 
+/// Why one source item lets a bulk command be refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, SchemaRead, SchemaWrite)]
+pub struct Offender {
+    /// The SKU.
+    pub sku: SkuId,
+    /// The source.
+    pub source: SourceId,
+    /// The number of the code that the item alone would be refused with.
+    pub code: u8,
+    /// The quantity at the source, or the bound that is exceeded; 0 if the reason is no quantity.
+    pub bound: Quantity,
+    /// The quantity that was to leave or to be there; 0 if the reason is no quantity.
+    pub value: Quantity,
+}
+
+impl Offender {
+    /// The code that the item alone would be refused with.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        Code::of_peer(self.code)
+    }
+}
+
 /// What some outcomes report besides code and value. Variants are append-only. The code that makes a detail bounds
 /// its list: a detail beyond [`DETAIL_BYTES_MAX`] is a bug of this program.
 #[derive(Clone, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]
@@ -100,6 +123,13 @@ pub enum Detail {
     },
     /// The SKU that is the reason.
     Sku(SkuId),
+    /// The source items that let a bulk command be refused, by SKU and source. The code is that of the first one.
+    Offenders {
+        /// How many there are.
+        count: u32,
+        /// The first [`OFFENDERS_MAX`](crate::limits::OFFENDERS_MAX) of them.
+        first: Vec<Offender>,
+    },
 }
 
 /// The outcome of one command.
@@ -217,7 +247,7 @@ fn take_detail<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], BadField> {
 }
 
 /// The number of variants of [`Detail`].
-const DETAIL_VARIANTS: u32 = 12;
+const DETAIL_VARIANTS: u32 = 13;
 
 fn decode_detail_of_peer(reader: &mut Reader<'_>) -> Result<Detail, BadField> {
     let mut ahead = *reader;
@@ -273,6 +303,16 @@ mod tests {
             Detail::Range { min: 1, max: 0, value: u64::MAX },
             Detail::Limit { name: "links".into(), value: 7 },
             Detail::Sku(SkuId(3)),
+            Detail::Offenders {
+                count: 101,
+                first: vec![Offender {
+                    sku: SkuId(3),
+                    source: SourceId(1),
+                    code: Code::NotEnoughAtSource.number(),
+                    bound: Quantity::ZERO,
+                    value: Quantity::units(2).unwrap(),
+                }],
+            },
         ];
         for code in Code::ALL {
             for detail in &details {
@@ -329,7 +369,7 @@ mod tests {
             assert_eq!(Outcome::decode_of_peer(&mut reader), Ok((1, Outcome::new(Code::Ok, 0, 2))));
             assert!(Outcome::decode(&mut Reader::new(&bytes)).is_err());
         }
-        let last = Detail::Sku(SkuId(1));
+        let last = Detail::Offenders { count: 0, first: Vec::new() };
         let mut encoded = Vec::new();
         last.encode(&mut encoded);
         assert_eq!(encoded[..4], (DETAIL_VARIANTS - 1).to_le_bytes(), "the last variant that is known");

@@ -66,6 +66,11 @@ fn catalog_commands_agree_with_bincode() {
     agree_in_fields::<m::Count, command::Count>();
     agree_in_fields::<m::Adjust, command::Adjust>();
     agree_in_fields::<m::Transfer, command::Transfer>();
+    agree_in_fields::<m::CountMany, command::CountMany>();
+    agree_in_fields::<m::Assign, command::Assign>();
+    agree_in_fields::<m::Unassign, command::Unassign>();
+    agree_in_fields::<m::TransferMany, command::TransferMany>();
+    agree_in_fields::<m::TransferLines, command::TransferLines>();
     agree_in_fields::<m::SourceDefinition, command::SourceDefinition>();
     agree_in_fields::<m::StockDefinition, command::StockDefinition>();
     agree_in_fields::<m::SkuDefinition, command::SkuDefinition>();

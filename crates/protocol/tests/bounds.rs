@@ -3,13 +3,15 @@
 
 use stockhold_protocol::batch::ACTOR_BYTES_MAX;
 use stockhold_protocol::command::{
-    Change, Count, Mark, MarkRemoval, Notify, QuotaChange, Readmit, Release, Reserve, SettingScope,
-    SettingsChange, SkuDefinition, Target, catalog::check_sku, check_new_name, record_length,
+    Assign, Change, Count, CountLine, CountMany, Mark, MarkRemoval, Notify, QuotaChange, Readmit, Release,
+    Reserve, SettingScope, SettingsChange, SkuDefinition, Target, TransferLines, TransferMany, Unassign,
+    catalog::check_sku, check_new_name, record_length,
 };
 use stockhold_protocol::frame::{FrameKind, Header, append, parse};
 use stockhold_protocol::limits::{
-    COMMAND_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX, LINE_QUANTITY_MAX, LINES_MAX, NAME_BYTES_MAX,
-    QUANTITY_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX, SKU_CHARACTERS_MAX, TEXT_BYTES_MAX,
+    BULK_LINES_MAX, BULK_PAIRS_MAX, COMMAND_BYTES_MAX, FRAME_BODY_BYTES_MAX, FRAME_COUNT_MAX,
+    LINE_QUANTITY_MAX, LINES_MAX, NAME_BYTES_MAX, QUANTITY_MAX, REFERENCE_BYTES_MAX, SKU_BYTES_MAX,
+    SKU_CHARACTERS_MAX, TEXT_BYTES_MAX,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -85,6 +87,59 @@ fn lines_and_their_quantities_are_bounded() {
     for quantity in [0, -1, LINE_QUANTITY_MAX + 1] {
         assert_eq!(refused(reserve(&[Line::new(SkuId(1), raw(quantity))], None, "")), "lines.quantity");
     }
+}
+
+#[test]
+fn bulk_commands_are_bounded_in_lines_and_pairs() {
+    // Proves the limits of every bulk command at 0, limit − 1, limit and limit + 1, that the largest ones fit a record,
+    // that a count names no source item twice, and that a transfer has two ends.
+    let (reason, skus) = ("x".repeat(TEXT_BYTES_MAX), |count| vec![SkuId(u32::MAX); count]);
+    let (from, to, forced) = (SourceId(1), SourceId(2), true);
+    let line = |number: usize| CountLine {
+        sku: SkuId(u32::try_from(number).unwrap()),
+        source: from,
+        quantity: raw(-QUANTITY_MAX),
+        in_stock: Some(true),
+    };
+    let count =
+        |lines| Command::CountMany(CountMany { lines, reason: reason.clone(), reference: "r".repeat(32) });
+    let assign = |skus, sources: usize| {
+        Command::Assign(Assign { skus, sources: vec![from; sources], reason: reason.clone() })
+    };
+    let unassign = |skus, sources: usize| {
+        Command::Unassign(Unassign { skus, sources: vec![from; sources], forced, reason: reason.clone() })
+    };
+    let many = |to, skus| {
+        let reason = reason.clone();
+        Command::TransferMany(TransferMany { from, to, skus, unassign: true, forced, reason })
+    };
+    let lines = |to, count| {
+        let lines = vec![Line::new(SkuId(1), raw(LINE_QUANTITY_MAX)); count];
+        Command::TransferLines(TransferLines { from, to, lines, forced, reason: reason.clone() })
+    };
+    for number in [1, BULK_LINES_MAX - 1, BULK_LINES_MAX] {
+        assert_eq!(through(count((0..number).map(line).collect())), Ok(()));
+        assert_eq!(through(lines(to, number)), Ok(()));
+    }
+    for number in [0, BULK_LINES_MAX + 1] {
+        assert_eq!(refused(count((0..number).map(line).collect())), "lines");
+        assert_eq!(refused(lines(to, number)), "lines");
+    }
+    for (number, sources) in [(1, 1), (BULK_PAIRS_MAX, 1), (1, BULK_PAIRS_MAX), (100, 100)] {
+        assert_eq!(through(assign(skus(number), sources)), Ok(()));
+        assert_eq!(through(unassign(skus(number), sources)), Ok(()));
+    }
+    for (number, sources, field) in
+        [(0, 1, "skus"), (1, 0, "sources"), (BULK_PAIRS_MAX + 1, 1, "skus"), (101, 100, "skus")]
+    {
+        assert_eq!(refused(assign(skus(number), sources)), field);
+        assert_eq!(refused(unassign(skus(number), sources)), field);
+    }
+    assert_eq!(through(many(to, skus(BULK_PAIRS_MAX))), Ok(()));
+    assert_eq!(refused(many(to, skus(0))), "skus");
+    assert_eq!(refused(many(to, skus(BULK_PAIRS_MAX + 1))), "skus");
+    assert_eq!([refused(many(from, skus(1))), refused(lines(from, 1))], ["to", "to"]);
+    assert_eq!(refused(count(vec![line(1), line(2), line(1)])), "lines");
 }
 
 #[test]

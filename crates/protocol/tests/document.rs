@@ -124,6 +124,11 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::Count>(command("count"));
     check_numbers::<m::Adjust>(command("adjust"));
     check_numbers::<m::Transfer>(command("transfer"));
+    check_numbers::<m::CountMany>(command("count_many"));
+    check_numbers::<m::Assign>(command("assign"));
+    check_numbers::<m::Unassign>(command("unassign"));
+    check_numbers::<m::TransferMany>(command("transfer_many"));
+    check_numbers::<m::TransferLines>(command("transfer_lines"));
     check_numbers::<m::StockDefinition>(command("define_stock"));
     check_numbers::<m::SkuDefinition>(command("define_sku"));
     check_numbers::<m::LinkDefinition>(command("link"));

@@ -8,7 +8,9 @@ use stockhold_protocol::batch::split_records;
 use stockhold_protocol::codec::Reader;
 use stockhold_protocol::command::{KeyHash, Kind, Scratch, record_length};
 use stockhold_protocol::outcome::GrantedLine;
-use stockhold_protocol::{Code, Command, CommandId, Detail, Envelope, Outcome, Quantity, SkuId, SourceId};
+use stockhold_protocol::{
+    Code, Command, CommandId, Detail, Envelope, Offender, Outcome, Quantity, SkuId, SourceId,
+};
 
 fn check(envelope: &Envelope<'_>) {
     let mut bytes = b"what stood there before".to_vec();
@@ -26,9 +28,18 @@ fn check(envelope: &Envelope<'_>) {
     assert_eq!(again.command.fingerprint(&mut scratch), envelope.command.fingerprint(&mut scratch));
 }
 
+fn quantity() -> impl Strategy<Value = Quantity> {
+    any::<i64>().prop_map(|raw| Quantity::from_raw(raw % 1_000_000_000_000_000).unwrap())
+}
+
+fn offender() -> impl Strategy<Value = Offender> {
+    (any::<(u32, u32, u8)>(), quantity(), quantity()).prop_map(|((sku, source, code), bound, value)| {
+        Offender { sku: SkuId(sku), source: SourceId(source), code, bound, value }
+    })
+}
+
 /// Every shape of detail that is sent.
 fn detail() -> impl Strategy<Value = Detail> {
-    let quantity = || any::<i64>().prop_map(|raw| Quantity::from_raw(raw % 1_000_000_000_000_000).unwrap());
     let line =
         (any::<u32>(), quantity()).prop_map(|(sku, quantity)| GrantedLine { sku: SkuId(sku), quantity });
     prop_oneof![
@@ -54,6 +65,8 @@ fn detail() -> impl Strategy<Value = Detail> {
         any::<[u64; 3]>().prop_map(|[min, max, value]| Detail::Range { min, max, value }),
         (".{0,40}", any::<u64>()).prop_map(|(name, value)| Detail::Limit { name, value }),
         any::<u32>().prop_map(|sku| Detail::Sku(SkuId(sku))),
+        (any::<u32>(), vec(offender(), 0..=100))
+            .prop_map(|(count, first)| Detail::Offenders { count, first }),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Draws the steps of clients from a seed. It uses only the types of the model.
 
 use stockhold_model::{
-    CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
+    Bulk, CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
     Wanted, channel_assignment, long_sku_name, mark_name, sku_name, source_definition, stock_name,
 };
 use stockhold_protocol::command::{Configure, OrderAction, Sharing, Target};
@@ -292,6 +292,7 @@ fn merchant(rng: &mut Rng) -> Step {
         (4, 12),
         (2, 13),
         (3, 14),
+        (6, 15),
     ];
     match rng.weighted(&kinds) {
         0 => {
@@ -326,6 +327,7 @@ fn merchant(rng: &mut Rng) -> Step {
             let halves = (is_set && rng.chance(700)).then(|| rng.signed(0..40));
             Step::Notify(rng.small(0..SKUS), known(rng, SOURCES, 15), is_set, halves)
         }
+        15 => Step::Bulk(Bulk::drawn(&mut |bound| rng.small(0..bound))),
         13 => Step::Unmark(mark_name(rng.small(0..MARKS))),
         _ => Step::Configure(limits(rng)),
     }

@@ -37,6 +37,8 @@ pub(crate) struct Core {
     /// In an epoch that began with a restore: the old op of the last readmitted command, or the last op before the
     /// epoch.
     pub(crate) readmitted: Option<u64>,
+    /// The highest version of a source item that was removed; 0 = none was. New ones continue from it.
+    pub(crate) removed_version: u32,
     /// Optional fields that a later release wrote, of the core and of its configuration. They are written
     /// back unchanged.
     pub(crate) kept: [Vec<u8>; 2],
@@ -62,7 +64,8 @@ impl Core {
             fields.value(10, &catalog.links_made)?;
             fields.value(11, &self.writers)?;
             fields.nested(12, &catalog.global)?;
-            fields.option(13, &self.readmitted)
+            fields.option(13, &self.readmitted)?;
+            fields.value(14, &self.removed_version)
         })?;
         out.extend_from_slice(kept);
         Ok(())
@@ -86,6 +89,7 @@ impl Core {
             let writers = fields.value(11, "core.writers")?;
             catalog.global = fields.nested(12, "core.settings")?;
             let readmitted = fields.option(13, "core.readmitted")?;
+            let removed_version = fields.value(14, "core.removed_version")?;
             Ok(Self {
                 rules_version,
                 feature_level,
@@ -98,6 +102,7 @@ impl Core {
                 horizon,
                 writers,
                 readmitted,
+                removed_version,
                 kept: [Vec::new(), configuration_kept],
             })
         })?;

@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    /// The clusters of a SKU with their numbers, in the order of their creation.
+    /// The clusters of a SKU with their numbers, in no meaningful order.
     pub(crate) fn clusters_of(&self, sku: u32) -> impl Iterator<Item = (u32, &Cluster)> {
         let first = self.sku_entries.get(sku).first_cluster;
         (first != NO_SLOT).then(|| self.ring_of(first)).into_iter().flatten()
@@ -66,12 +66,47 @@ impl State {
     /// Stores a new source item at the end of the list of its SKU.
     pub(crate) fn add_item(&mut self, row: ItemRow) -> u32 {
         let last = self.items_of(row.sku).last().map(|(slot, _)| slot);
+        self.add_item_after(last, row)
+    }
+
+    /// Stores new source items of one SKU at the end of its list.
+    pub(crate) fn add_items(&mut self, sku: u32, rows: &[ItemRow]) {
+        let mut last = self.items_of(sku).last().map(|(slot, _)| slot);
+        for row in rows {
+            last = Some(self.add_item_after(last, *row));
+        }
+    }
+
+    fn add_item_after(&mut self, last: Option<u32>, row: ItemRow) -> u32 {
         let slot = self.items.insert(ItemRow { next: NO_SLOT, ..row });
         match last {
             Some(last) => self.items.get_mut(last).next = slot,
             None => self.sku_entries.get_mut(row.sku).first_item = slot,
         }
         slot
+    }
+
+    /// Removes source items of one SKU. Their slots must be sorted.
+    pub(crate) fn remove_items(&mut self, sku: u32, slots: &[u32]) -> Vec<ItemRow> {
+        let (mut removed, mut kept) = (Vec::with_capacity(slots.len()), NO_SLOT);
+        let mut slot = std::mem::replace(&mut self.sku_entries.get_mut(sku).first_item, NO_SLOT);
+        while slot != NO_SLOT {
+            let next = self.items.get(slot).next;
+            if slots.binary_search(&slot).is_ok() {
+                removed.push(self.items.remove(slot));
+            } else {
+                match kept {
+                    NO_SLOT => self.sku_entries.get_mut(sku).first_item = slot,
+                    kept => self.items.get_mut(kept).next = slot,
+                }
+                kept = slot;
+            }
+            slot = next;
+        }
+        if kept != NO_SLOT {
+            self.items.get_mut(kept).next = NO_SLOT;
+        }
+        removed
     }
 
     /// The place of a line of a cart, or the reason why the SKU cannot be sold there at all.
@@ -93,19 +128,27 @@ impl State {
         if let Some(cluster) = self.cluster_of(sku, group) {
             return cluster;
         }
+        self.new_cluster(sku, group)
+    }
+
+    /// Makes the cluster of a SKU in a group. It must not exist.
+    pub(crate) fn new_cluster(&mut self, sku: u32, group: u32) -> u32 {
         let stocks = self.catalog.layout.group(group).stocks().iter();
         let settings: Vec<_> = stocks.map(|stock| self.settings_of(sku, *stock)).collect();
         let places: Places =
             settings.into_iter().map(|settings| Place::new(self.settings_in_force.share(settings))).collect();
-        let last = self.clusters_of(sku).last().map(|(number, _)| number);
         let cluster = Cluster::new(sku, group, self.catalog.layout.group(group), places);
         let number = self.clusters.push(cluster);
-        // The new cluster is linked between the last and the first one, or to itself.
-        let first = match last {
-            Some(last) => std::mem::replace(&mut self.clusters.get_mut(last).next, number),
-            None => std::mem::replace(&mut self.sku_entries.get_mut(sku).first_cluster, number),
+        // The new cluster is linked behind the first one, or to itself. A walk to the last one would make a SKU in many
+        // groups cost the square of their number.
+        let first = self.sku_entries.get(sku).first_cluster;
+        let next = if first == NO_SLOT {
+            self.sku_entries.get_mut(sku).first_cluster = number;
+            number
+        } else {
+            std::mem::replace(&mut self.clusters.get_mut(first).next, number)
         };
-        self.clusters.get_mut(number).next = if first == NO_SLOT { number } else { first };
+        self.clusters.get_mut(number).next = next;
         number
     }
 

@@ -109,6 +109,7 @@ impl State {
             horizon: 0,
             writers: Vec::new(),
             readmitted: None,
+            removed_version: 0,
             kept: [Vec::new(), Vec::new()],
         };
         Self {

@@ -225,7 +225,7 @@ impl State {
         if let Some(slot) = self.item(sku, source) {
             return slot;
         }
-        let row = ItemRow::new(sku, source);
+        let row = ItemRow { version: self.core.removed_version, ..ItemRow::new(sku, source) };
         self.digest.add(row.hash(&mut self.scratch));
         let slot = self.add_item(row);
         let supply = self.supply_of(&row);

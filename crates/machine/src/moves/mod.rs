@@ -3,7 +3,8 @@
 //!
 //! A verb reads the state and fills a [`plan`]. The [`guard`] checks the complete plan once. [`execute`] then
 //! applies it and cannot fail. [`grant`] does the same for a new reservation, whose lines are planned as a
-//! cart. [`define`] executes definitions, which change no quantity. [`orders`] keeps the totals of orders. [`expiry`] ends holds at their deadline. [`structure`] rebuilds the clusters when sources, stocks or
+//! cart. [`define`] executes definitions, which change no quantity. [`item_plan`], [`item_guard`] and [`items`] are
+//! the same three for commands that change many source items. [`orders`] keeps the totals of orders. [`expiry`] ends holds at their deadline. [`structure`] rebuilds the clusters when sources, stocks or
 //! links change. The rules of the commands are in `verbs`, not here.
 
 mod define;
@@ -11,6 +12,9 @@ mod execute;
 mod expiry;
 mod grant;
 mod guard;
+mod item_guard;
+mod item_plan;
+mod items;
 mod low_stock;
 mod orders;
 mod plan;
@@ -18,4 +22,5 @@ mod structure;
 
 pub(crate) use define::{Definition, mode_of};
 pub(crate) use grant::{Joining, Terms};
+pub(crate) use item_plan::{FoundItem, ItemPlan, ItemValues};
 pub(crate) use plan::{CartPlan, Cause, Ending, Plan, Planned, Report};

@@ -2,6 +2,7 @@
 //!
 //! Nothing is changed here: `moves` executes plans and definitions. The machine calls a verb, and then its execution.
 
+mod bulk;
 mod cart;
 mod catalog;
 mod events;

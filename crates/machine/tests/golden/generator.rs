@@ -1,6 +1,7 @@
 //! The commands of the golden log, made by a pseudo-random generator with a fixed seed. It is used only to
 //! write the golden files again: tests read the bytes of the log.
 
+use super::bulk::bulk_command;
 use stockhold_machine::RULES_VERSION;
 use stockhold_protocol::command::{
     Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend, LinkDefinition,
@@ -379,7 +380,7 @@ impl Generator {
     fn merchant(&mut self, lines: &[Line]) -> Vec<u8> {
         let (sku, source, stock) = (self.draw(4), self.draw(5), self.draw(4));
         let units = i64::from(self.draw(40)) - 5;
-        match self.draw(14) {
+        match self.draw(16) {
             0 | 1 => {
                 let in_stock = (self.draw(4) == 0).then_some(units % 2 == 0);
                 self.count(source, sku, units, in_stock)
@@ -420,6 +421,11 @@ impl Generator {
                 let threshold = (units > 0).then(|| Quantity::units(units).unwrap());
                 let (sku, source, is_set) = (SkuId(sku), SourceId(source), units >= -3);
                 self.record(Command::Notify(Notify { sku, source, is_set, threshold }))
+            }
+            13 | 14 => {
+                let kind = self.draw(5);
+                let command = bulk_command(kind, source, lines, Quantity::units(units).unwrap());
+                self.record(command)
             }
             _ => self.record(Command::Tick),
         }

@@ -6,6 +6,7 @@
 //! stockhold-machine-tests golden` writes the files of the current version again.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod bulk;
 mod generator;
 
 use std::fmt::Write;

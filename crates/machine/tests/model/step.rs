@@ -3,7 +3,7 @@
 use super::drive::names;
 use proptest::prelude::*;
 use stockhold_model::{
-    CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
+    Bulk, CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
     Wanted, mark_name,
 };
 use stockhold_protocol::command::{Configure, OrderAction, Target};
@@ -191,6 +191,10 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(source, sku, delta)| Step::Adjust(source, sku, delta)),
         4 => (0..SOURCES, 1..SOURCES, wanted())
             .prop_map(|(from, by, lines)| Step::Transfer(from, (from + by) % SOURCES, lines)),
+        7 => proptest::collection::vec(any::<u32>(), 32).prop_map(|numbers| {
+            let mut numbers = numbers.into_iter().cycle();
+            Step::Bulk(Bulk::drawn(&mut |bound| numbers.next().unwrap() % bound))
+        }),
         3 => (0..SOURCES, any::<bool>()).prop_map(|(source, enabled)| Step::Enable(source, enabled)),
         3 => (0..STOCKS, 0..SOURCES, 1_u16..4).prop_map(|(stock, source, priority)| Step::Link(stock, source, priority)),
         2 => (0..STOCKS, 0..SOURCES).prop_map(|(stock, source)| Step::Unlink(stock, source)),

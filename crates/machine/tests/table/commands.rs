@@ -1,5 +1,6 @@
 //! Makes a command from the words of a scenario line.
 
+use super::bulk::bulk_command;
 use super::script::{Script, lines_from};
 use super::words::{Sentence, line, span_ms};
 use stockhold_protocol::command::{
@@ -40,6 +41,9 @@ pub(crate) fn command_of(script: &mut Script, sentence: &Sentence, take: &mut dy
         }
         "source" | "stock" | "sku" | "link" | "unlink" | "channel" => take(definition(script, sentence)),
         "count" | "adjust" | "transfer" => take(goods(script, sentence)),
+        "assign" | "unassign" | "transfer_many" | "transfer_lines" | "count_many" => {
+            take(bulk_command(script, sentence));
+        }
         _ => take(rule(script, sentence)),
     }
 }

@@ -12,6 +12,7 @@
 //! command is derived from the name of the reservation that it makes, or from `id=` for other commands. Its
 //! client time is now, or differs by `age=` or `ahead=`. The same name gives the same id.
 
+use super::bulk::{item_text, offender_text};
 use super::commands::command_of;
 use super::machines::{Machines, START_S};
 use super::order_records::order_text;
@@ -81,6 +82,10 @@ impl Script {
             }
             "quota_taken" => {
                 let got = self.quota_taken(sentence.word(1), sentence.word(2));
+                assert_eq!(got, sentence.expected.join(" "), "{context}");
+            }
+            "item" => {
+                let got = item_text(self, sentence.word(1), sentence.word(2));
                 assert_eq!(got, sentence.expected.join(" "), "{context}");
             }
             "order" => {
@@ -208,6 +213,10 @@ impl Script {
             }
             Detail::Limit { name, value } => words.push(format!("limit={name}={value}")),
             Detail::Sku(sku) => words.push(format!("sku={}", self.sku_name(*sku))),
+            Detail::Offenders { count, first } => {
+                words.extend([format!("offenders={count}"), format!("listed={}", first.len())]);
+                words.extend(first.iter().map(|offender| offender_text(self, offender)));
+            }
         }
         words
     }
@@ -219,7 +228,7 @@ impl Script {
         }
     }
 
-    fn source_name(&self, source: u32) -> String {
+    pub(crate) fn source_name(&self, source: u32) -> String {
         match self.machines.plain.query(&Query::Sources {
             after: source.checked_sub(1).map(stockhold_protocol::SourceId),
             limit: 1,

@@ -148,7 +148,7 @@ fn check_name(field: &'static str, name: &str) -> Result<(), BadField> {
     }
 }
 
-fn check_text(field: &'static str, text: &str) -> Result<(), BadField> {
+pub(super) fn check_text(field: &'static str, text: &str) -> Result<(), BadField> {
     if text.len() > TEXT_BYTES_MAX {
         Err(BadField::new(field, "must be at most 1,024 bytes"))
     } else {
@@ -157,7 +157,7 @@ fn check_text(field: &'static str, text: &str) -> Result<(), BadField> {
 }
 
 /// Checks the range of a decoded quantity: the format has 64 bits, the machine allows fewer.
-fn check_range(field: &'static str, quantity: Quantity) -> Result<(), BadField> {
+pub(super) fn check_range(field: &'static str, quantity: Quantity) -> Result<(), BadField> {
     match Quantity::from_raw(quantity.raw()) {
         Ok(_) => Ok(()),
         Err(_) => Err(BadField::new(field, "must lie within ±100,000,000,000 units")),
@@ -178,7 +178,7 @@ pub(super) fn check_threshold(is_set: bool, threshold: Option<Quantity>) -> Resu
     }
 }
 
-fn check_notes(reason: &str, reference: &str) -> Result<(), BadField> {
+pub(super) fn check_notes(reason: &str, reference: &str) -> Result<(), BadField> {
     check_text("reason", reason)?;
     if reference.len() > REFERENCE_BYTES_MAX {
         return Err(BadField::new("reference", "must be at most 32 bytes"));

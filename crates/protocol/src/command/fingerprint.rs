@@ -7,7 +7,7 @@
 
 use super::{
     Command, Kind, Parts, PlainCart, Refund, RefundPart, Release, Replace, Reserve, Sell, Ship, Target,
-    Transfer,
+    Transfer, TransferLines,
 };
 use crate::codec::Fixed;
 use crate::error::BadField;
@@ -111,6 +111,15 @@ impl Scratch {
     pub(super) fn put_transfer(&mut self, transfer: &Transfer) {
         self.bytes.extend_from_slice(&transfer.from.0.to_le_bytes());
         self.bytes.extend_from_slice(&transfer.to.0.to_le_bytes());
+        self.bytes.extend_from_slice(transfer.reason.as_bytes());
+        self.bytes.push(0xFF);
+        self.put_lines(Lines::Slice(&transfer.lines));
+    }
+
+    pub(super) fn put_transfer_lines(&mut self, transfer: &TransferLines) {
+        self.bytes.extend_from_slice(&transfer.from.0.to_le_bytes());
+        self.bytes.extend_from_slice(&transfer.to.0.to_le_bytes());
+        self.bytes.push(u8::from(transfer.forced));
         self.bytes.extend_from_slice(transfer.reason.as_bytes());
         self.bytes.push(0xFF);
         self.put_lines(Lines::Slice(&transfer.lines));

@@ -6,6 +6,7 @@
 //! well-formed; only the machine decides whether it is *allowed*. All commands are listed in one table (`table`).
 
 mod body;
+pub mod bulk;
 pub mod catalog;
 mod check;
 mod envelope;
@@ -16,6 +17,7 @@ mod order_event;
 mod plain;
 mod table;
 
+pub use bulk::*;
 pub use catalog::*;
 pub use envelope::{Envelope, FLAG_FRESH, FLAG_HAS_KEY, FLAGS_OFFSET, KeyHash, record_length};
 pub use fingerprint::{FINGERPRINT_MASK, Scratch};

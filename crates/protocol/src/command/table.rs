@@ -8,6 +8,7 @@
 //! Rules are not part of the table: `body` and `check` check the fields, and the machine decides the rest.
 
 use super::body::{HotBody, read_cold, read_single, write_cold, write_single};
+use super::bulk::{Assign, CountMany, TransferLines, TransferMany, Unassign};
 use super::catalog::{
     Adjust, ChannelAssignment, Configure, Count, EpochStart, LinkDefinition, LinkRemoval, Mark, MarkRemoval,
     Notify, QuotaChange, Readmit, Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition,
@@ -259,6 +260,16 @@ commands! {
     17 "adjust" Goods Adjust(adjust: cold Adjust);
     /// Moves goods between sources.
     18 "transfer" Goods Transfer(transfer: cold Transfer);
+    /// Records the absolute quantities of many source items.
+    19 "count_many" Goods CountMany(count: cold CountMany);
+    /// Makes missing source items.
+    20 "assign" Goods Assign(assign: cold Assign);
+    /// Removes source items.
+    21 "unassign" Goods Unassign(unassign: cold Unassign);
+    /// Moves all units of many SKUs between sources.
+    22 "transfer_many" Goods TransferMany(transfer: cold TransferMany);
+    /// Moves units of many SKUs between existing source items.
+    23 "transfer_lines" Goods TransferLines(transfer: cold TransferLines);
     /// Creates or changes a source.
     32 "define_source" Catalog DefineSource(source: boxed SourceDefinition);
     /// Creates a stock.

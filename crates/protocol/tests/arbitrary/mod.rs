@@ -4,11 +4,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::command::{
-    Adjust, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, EventLine, Extend,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderAction, OrderEvent, PartKind, Parts,
-    PlaceFailed, Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve,
-    Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Target, Transfer,
+    Adjust, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count, CountLine, CountMany,
+    EpochStart, EventLine, Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderAction,
+    OrderEvent, PartKind, Parts, PlaceFailed, Placement, QuotaChange, Readmit, Refund, RefundPart, Release,
+    Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Target, Transfer, TransferLines, TransferMany, Unassign,
 };
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
@@ -305,6 +305,45 @@ fn order_event() -> impl Strategy<Value = Command<'static>> {
     })
 }
 
+fn bulk() -> impl Strategy<Value = Command<'static>> {
+    let skus = || vec(any::<u32>().prop_map(SkuId), 1..=100);
+    let sources = || vec(any::<u32>().prop_map(SourceId), 1..=100);
+    let item = (any::<u32>(), any::<u32>());
+    let items = prop::collection::btree_map(item, (quantity(), option::of(any::<bool>())), 1..=300);
+    prop_oneof![
+        (items, text(1_024), text(32)).prop_map(|(items, reason, reference)| {
+            let line = |((sku, source), (quantity, in_stock))| CountLine {
+                sku: SkuId(sku),
+                source: SourceId(source),
+                quantity,
+                in_stock,
+            };
+            let lines = items.into_iter().map(line).collect();
+            Command::CountMany(CountMany { lines, reason, reference })
+        }),
+        (skus(), sources(), text(1_024)).prop_map(|(skus, sources, reason)| Command::Assign(Assign {
+            skus,
+            sources,
+            reason
+        })),
+        (skus(), sources(), any::<bool>(), text(1_024)).prop_map(|(skus, sources, forced, reason)| {
+            Command::Unassign(Unassign { skus, sources, forced, reason })
+        }),
+        (0..u32::MAX, skus(), any::<[bool; 2]>(), text(1_024)).prop_map(
+            |(from, skus, [unassign, forced], reason)| {
+                let (from, to) = (SourceId(from), SourceId(from + 1));
+                Command::TransferMany(TransferMany { from, to, skus, unassign, forced, reason })
+            }
+        ),
+        (0..u32::MAX, some(line(), 1..=2_048), any::<bool>(), text(1_024)).prop_map(
+            |(from, lines, forced, reason)| {
+                let (from, to) = (SourceId(from), SourceId(from + 1));
+                Command::TransferLines(TransferLines { from, to, lines, forced, reason })
+            }
+        ),
+    ]
+}
+
 /// Every kind of catalog command.
 pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
     let pair = || (any::<u32>(), any::<u32>()).prop_map(|(stock, other)| (StockId(stock), other));
@@ -315,6 +354,7 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
         1 => ("[!-~]{1,32}", any::<[u8; 16]>()).prop_map(|(order, id)| {
             Command::PlaceFailed(PlaceFailed { order, placement: ReservationId(CommandId::from_bytes(id)) })
         }),
+        3 => bulk(),
         1 => source_definition().prop_map(|source| Command::DefineSource(Box::new(source))),
         1 => name().prop_map(|name| Command::DefineStock(StockDefinition { name })),
         1 => ("[!-~é€😀]{1,64}", prop::sample::select(kinds), any::<bool>())

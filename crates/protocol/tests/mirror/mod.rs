@@ -93,6 +93,37 @@ mirror_tagged!(Transfer {
     3 lines: Vec<(u32, i64)> as value,
     4 reason: String as value,
 });
+mirror_tagged!(CountMany {
+    1 lines: Vec<(u32, u32, i64, Option<bool>)> as value,
+    2 reason: String as value,
+    3 reference: String as value,
+});
+mirror_tagged!(Assign {
+    1 skus: Vec<u32> as value,
+    2 sources: Vec<u32> as value,
+    3 reason: String as value,
+});
+mirror_tagged!(Unassign {
+    1 skus: Vec<u32> as value,
+    2 sources: Vec<u32> as value,
+    3 forced: bool as value,
+    4 reason: String as value,
+});
+mirror_tagged!(TransferMany {
+    1 from: u32 as value,
+    2 to: u32 as value,
+    3 skus: Vec<u32> as value,
+    4 unassign: bool as value,
+    5 forced: bool as value,
+    6 reason: String as value,
+});
+mirror_tagged!(TransferLines {
+    1 from: u32 as value,
+    2 to: u32 as value,
+    3 lines: Vec<(u32, i64)> as value,
+    4 forced: bool as value,
+    5 reason: String as value,
+});
 mirror_enum!(BackorderMode { Off(), Allow(), AllowAndNotify() });
 mirror_enum!(SettingScope { Global(), Sku(u32), SkuStock(u32, u32) });
 mirror_tagged!(SettingsChange {
@@ -183,6 +214,7 @@ mirror_enum!(Detail {
     Range(u64, u64, u64),
     Limit(String, u64),
     Sku(u32),
+    Offenders(u32, Vec<(u32, u32, u8, i64, i64)>),
 });
 
 mirror_enum!(Query {

@@ -114,6 +114,12 @@ impl Draw for Action {
     }
 }
 
+impl<A: Draw, B: Draw, C: Draw, D: Draw, E: Draw> Draw for (A, B, C, D, E) {
+    fn draw(random: &mut Random) -> Self {
+        (A::draw(random), B::draw(random), C::draw(random), D::draw(random), E::draw(random))
+    }
+}
+
 /// An enum that bincode's own derives encode and that can be drawn. Every variant is a tuple, which has the bytes of
 /// a struct variant.
 macro_rules! mirror_enum {

@@ -2,10 +2,10 @@
 
 use super::{raw, reservation};
 use stockhold_protocol::command::{
-    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, EventLine,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderAction, OrderEvent, PlaceFailed,
-    QuotaChange, Readmit, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind,
-    SourceDefinition, StockDefinition, Transfer, Unship,
+    Adjust, Amend, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count, CountLine, CountMany,
+    EpochStart, EventLine, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderAction, OrderEvent,
+    PlaceFailed, QuotaChange, Readmit, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Transfer, TransferLines, TransferMany, Unassign, Unship,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Command, Envelope, Line, SkuId, SourceId, StockId, Timestamp};
@@ -120,6 +120,65 @@ fn low_stock() -> [(&'static str, Command<'static>); 2] {
     [("notify", Command::Notify(set)), ("notify_removed", Command::Notify(removed))]
 }
 
+/// Every command that changes many source items: name and command.
+fn bulk_commands() -> Vec<(&'static str, Command<'static>)> {
+    let (sku, source_id) = (SkuId(7), SourceId(3));
+    let (reason, reference) = ("cycle count".to_owned(), "INV-7".to_owned());
+    let skus = vec![sku, SkuId(9)];
+    let lines = vec![Line::new(sku, raw(30_000)), Line::new(SkuId(9), raw(5_000))];
+    vec![
+        (
+            "count_many",
+            Command::CountMany(CountMany {
+                lines: vec![
+                    CountLine { sku, source: source_id, quantity: raw(1_250_000), in_stock: Some(true) },
+                    CountLine { sku, source: SourceId(4), quantity: raw(-5_000), in_stock: None },
+                ],
+                reason: reason.clone(),
+                reference,
+            }),
+        ),
+        (
+            "assign",
+            Command::Assign(Assign {
+                skus: skus.clone(),
+                sources: vec![source_id, SourceId(4)],
+                reason: reason.clone(),
+            }),
+        ),
+        (
+            "unassign",
+            Command::Unassign(Unassign {
+                skus: skus.clone(),
+                sources: vec![source_id],
+                forced: true,
+                reason: reason.clone(),
+            }),
+        ),
+        (
+            "transfer_many",
+            Command::TransferMany(TransferMany {
+                from: source_id,
+                to: SourceId(4),
+                skus,
+                unassign: true,
+                forced: false,
+                reason: reason.clone(),
+            }),
+        ),
+        (
+            "transfer_lines",
+            Command::TransferLines(TransferLines {
+                from: source_id,
+                to: SourceId(4),
+                lines,
+                forced: false,
+                reason,
+            }),
+        ),
+    ]
+}
+
 /// Every catalog kind: name and command.
 pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
     let (sku, stock, source_id) = (SkuId(7), StockId(1), SourceId(3));
@@ -195,6 +254,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         .into_iter()
         .chain(order_commands())
         .chain(low_stock())
+        .chain(bulk_commands())
         .map(|(name, command)| (name.to_owned(), command))
         .collect()
 }

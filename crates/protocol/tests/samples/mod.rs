@@ -14,8 +14,8 @@ use stockhold_protocol::command::{
 };
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{
-    ChannelId, Code, Command, CommandId, Detail, Envelope, Line, Lines, Outcome, Quantity, ReservationId,
-    SkuId, SourceId, StockId,
+    ChannelId, Code, Command, CommandId, Detail, Envelope, Line, Lines, Offender, Outcome, Quantity,
+    ReservationId, SkuId, SourceId, StockId,
 };
 
 /// A quantity in ten-thousandths.
@@ -147,6 +147,16 @@ pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
     let field = Detail::Field { field: "lines".into(), rule: "must hold at least one entry".into() };
     let bound = Detail::Bound { sku: SkuId(7), bound: raw(50_000), value: raw(60_000) };
     let range = Detail::Range { min: 1_000, max: 86_400_000, value: 999 };
+    let offender = |sku, code: Code, bound, value| Offender {
+        sku: SkuId(sku),
+        source: SourceId(3),
+        code: code.number(),
+        bound: raw(bound),
+        value: raw(value),
+    };
+    let first =
+        vec![offender(7, Code::NotEnoughAtSource, 20_000, 30_000), offender(9, Code::NoSourceItem, 0, 0)];
+    let offenders = Detail::Offenders { count: 2, first };
     let limit = Detail::Limit { name: "reservations_max".into(), value: 50_000_000 };
     vec![
         ("plain", Outcome::new(Code::Ok, 1_763_800_900, 77)),
@@ -164,5 +174,6 @@ pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
         ("range", refused(Code::TtlOutOfRange, range)),
         ("limit", refused(Code::LimitReached, limit)),
         ("sku", refused(Code::NotAssigned, Detail::Sku(SkuId(7)))),
+        ("offenders", refused(Code::NotEnoughAtSource, offenders)),
     ]
 }

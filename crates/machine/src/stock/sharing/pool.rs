@@ -106,6 +106,14 @@ impl Pool {
         assert!(promised <= AMOUNT_MAX, "the caller bounds the promises of a stock");
     }
 
+    /// Whether a stock has promises.
+    pub fn has_promises(&self, group: &Group) -> bool {
+        match &self.0 {
+            Numbers::Inline { promised, .. } => *promised != 0,
+            Numbers::Boxed(cells) => cells[..group.stocks().len()].iter().any(|promised| *promised != 0),
+        }
+    }
+
     /// The promises of a stock.
     #[inline]
     pub fn promised(&self, group: &Group, stock_index: u32) -> i64 {
