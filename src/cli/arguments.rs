@@ -5,7 +5,7 @@ use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, list, low_stock,
     manual, mark, order, pickup, replay, restore, salable, select_sources, serve, settings, show, status,
-    top, verify, why,
+    stock_work, top, verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -71,6 +71,16 @@ pub(super) enum Action {
     Adjust(goods::AdjustArguments),
     /// Move goods between sources
     Transfer(goods::TransferArguments),
+    /// Set the quantities of many SKUs at sources, in one step
+    CountMany(stock_work::CountManyArguments),
+    /// Make SKUs known at sources, with no units yet
+    Assign(stock_work::AssignArguments),
+    /// Remove SKUs from sources
+    Unassign(stock_work::UnassignArguments),
+    /// Move all units of many SKUs between sources, in one step
+    TransferMany(stock_work::TransferManyArguments),
+    /// Move units of many SKUs between sources that have them, in one step
+    TransferLines(stock_work::TransferLinesArguments),
     #[command(flatten)]
     Catalog(define::Catalog),
     /// Change settings globally, for a SKU, or for a SKU in a stock

@@ -17,6 +17,8 @@ const NAMES_MAX: u32 = 100;
 #[derive(Debug)]
 pub(super) struct AutomaticMark {
     is_wanted: bool,
+    /// The part of its name that says why it is set.
+    folder: &'static str,
     /// What is about to happen.
     occasion: &'static str,
     /// Its name and its op, once it is set.
@@ -26,12 +28,17 @@ pub(super) struct AutomaticMark {
 impl AutomaticMark {
     /// A mark before an occasion, such as `import`.
     pub(super) const fn before(occasion: &'static str) -> Self {
-        Self { is_wanted: true, occasion, set: None }
+        Self { is_wanted: true, folder: occasion, occasion, set: None }
+    }
+
+    /// A mark before a command that changes many source items.
+    pub(super) const fn before_bulk_change() -> Self {
+        Self { is_wanted: true, folder: "bulk", occasion: "bulk change", set: None }
     }
 
     /// No mark.
     pub(super) const fn none() -> Self {
-        Self { is_wanted: false, occasion: "", set: None }
+        Self { is_wanted: false, folder: "", occasion: "", set: None }
     }
 
     /// The name of the mark and its op, if it was set.
@@ -46,7 +53,7 @@ impl AutomaticMark {
             return Ok(());
         }
         let time = Timestamp(stockhold_client::wall_clock_ms()).to_rfc3339();
-        let base = format!("{}{}/{time}", Mark::AUTOMATIC, self.occasion);
+        let base = format!("{}{}/{time}", Mark::AUTOMATIC, self.folder);
         let later = (2..=NAMES_MAX).map(|number| format!("{base}-{number}"));
         for name in std::iter::once(base.clone()).chain(later) {
             if let Some(op) = self.try_name(server, &name)? {

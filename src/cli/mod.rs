@@ -74,6 +74,7 @@ mod settings;
 mod show;
 mod similar_skus;
 mod status;
+mod stock_work;
 mod summary;
 pub mod times;
 mod top;
@@ -169,6 +170,11 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Count(arguments) => goods::count(context, arguments),
         Action::Adjust(arguments) => goods::adjust(context, arguments),
         Action::Transfer(arguments) => goods::transfer(context, arguments),
+        Action::CountMany(arguments) => stock_work::count_many(context, arguments),
+        Action::Assign(arguments) => stock_work::assign(context, arguments),
+        Action::Unassign(arguments) => stock_work::unassign(context, arguments),
+        Action::TransferMany(arguments) => stock_work::transfer_many(context, arguments),
+        Action::TransferLines(arguments) => stock_work::transfer_lines(context, arguments),
         Action::Catalog(action) => define::run(context, action),
         Action::Settings(arguments) => settings::settings(context, arguments),
         Action::Quota(arguments) => settings::quota(context, arguments),

@@ -1,6 +1,6 @@
 //! Parses the values of the command line: lines of a cart, refund parts, channels, addresses.
 
-use super::quantity::{self, QuantityError, positive};
+use super::quantity::{self, QuantityError, any, positive};
 use crate::catalog::channel_parts;
 use crate::config::ListenAddress;
 use std::str::FromStr;
@@ -28,6 +28,14 @@ pub(super) struct UnitLine {
     pub(super) stock: Option<String>,
 }
 
+/// `SKU=QTY` or `SKU=QTY@SOURCE`, with any quantity.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct CountedLine {
+    pub(super) sku: String,
+    pub(super) quantity: Quantity,
+    pub(super) source: Option<String>,
+}
+
 /// `type/code`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct ChannelName {
@@ -52,6 +60,9 @@ pub(super) enum ParseError {
         "write SKU=QUANTITY or SKU=QUANTITY@STOCK, such as BIKE-0001=2@web-us, or only the SKU for one unit"
     )]
     Unit,
+    /// A counted quantity.
+    #[error("write SKU=QUANTITY, such as BIKE-0001=18, or SKU=QUANTITY@SOURCE")]
+    Counted,
     /// A channel.
     #[error("write TYPE/CODE, such as website/us")]
     Channel,
@@ -90,6 +101,7 @@ impl FromStr for RefundLine {
             ParseError::Line
             | ParseError::Placed
             | ParseError::Unit
+            | ParseError::Counted
             | ParseError::Channel
             | ParseError::Server => ParseError::Placed,
         })?;
@@ -134,6 +146,26 @@ fn unit_line(text: &str, parse: fn(&str) -> Result<Quantity, QuantityError>) -> 
     Ok(UnitLine { sku: sku.to_owned(), quantity, stock: stock.map(str::to_owned) })
 }
 
+impl FromStr for CountedLine {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        // A SKU may contain "@" itself. The last one separates a source, if a quantity precedes it.
+        let (item, source) = match text.rsplit_once('@') {
+            Some((item, source)) if item.contains('=') && !source.is_empty() => {
+                (item, Some(source.to_owned()))
+            }
+            Some(_) | None => (text, None),
+        };
+        match item.rsplit_once('=') {
+            Some((sku, quantity)) if !sku.is_empty() => {
+                Ok(Self { sku: sku.to_owned(), quantity: any(quantity)?, source })
+            }
+            Some(_) | None => Err(ParseError::Counted),
+        }
+    }
+}
+
 impl FromStr for ChannelName {
     type Err = ParseError;
 
@@ -176,6 +208,11 @@ mod tests {
         let placed: RefundLine = "A=2@shop".parse().unwrap();
         assert_eq!((placed.line.sku.as_str(), placed.source.as_str()), ("A", "shop"));
         assert!("A=2".parse::<RefundLine>().is_err());
+        let counted =
+            |text: &str| text.parse::<CountedLine>().map(|line| (line.sku, line.quantity.raw(), line.source));
+        assert_eq!(counted("A=-2.5@shop"), Ok(("A".to_owned(), -25_000, Some("shop".to_owned()))));
+        assert_eq!(counted("A@B=0"), Ok(("A@B".to_owned(), 0, None)));
+        assert!(["A", "=1", "A=x", "A=1@", ""].into_iter().all(|text| counted(text).is_err()));
         assert_eq!("pos/nyc".parse::<ChannelName>().unwrap().code, "nyc");
         assert!("pos".parse::<ChannelName>().is_err());
     }

@@ -33,5 +33,6 @@ mod selecting;
 mod served_log;
 mod server;
 mod status;
+mod stock_work;
 mod supervised;
 mod waiting;

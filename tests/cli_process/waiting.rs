@@ -43,6 +43,15 @@ const LISTS: &[&str] = &[
     "list marks",
 ];
 
+/// The commands that change many source items.
+const STOCK_WORK: &[&str] = &[
+    "count-many --source east --line A=1",
+    "assign --sku A --source east",
+    "unassign --sku A --source east",
+    "transfer-many --from east --to west --sku A",
+    "transfer-lines --from east --to west --line A=1",
+];
+
 /// Every command that contacts a server, with arguments that are right.
 pub(super) fn server_commands() -> Vec<Vec<String>> {
     let (catalog, rows) = (sample("catalog.toml"), sample("stock.csv"));
@@ -108,12 +117,8 @@ pub(super) fn server_commands() -> Vec<Vec<String>> {
         "validate",
         "snapshot",
     ];
-    lines
-        .iter()
-        .chain(&OF_ORDERS)
-        .chain(LISTS)
-        .map(|line| line.split(' ').map(str::to_owned).collect())
-        .collect()
+    let lines = lines.iter().chain(&OF_ORDERS).chain(LISTS).chain(STOCK_WORK);
+    lines.map(|line| line.split(' ').map(str::to_owned).collect()).collect()
 }
 
 /// Runs all commands at the same time against a peer, and checks how long each waits and how it ends.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
+mod bulk;
+#[cfg(test)]
 mod closing;
 #[cfg(test)]
 mod harness;
