@@ -1,7 +1,7 @@
 //! What becomes of the rows of a file, chunk by chunk: the names of a chunk are resolved together, unknown SKUs are
-//! created, the rows are compared with what the server has, and counts are sent for those that differ.
+//! created, the rows are compared with what the server has, and counts or removals are sent for those that differ.
 //!
-//! Every row is an absolute count, so a repeated import ends in the same state. A row that equals what the server has
+//! Every row is an absolute count or a removal, so a repeated import ends in the same state. A row that equals what the server has
 //! costs no command: the server had that count at a moment of the import.
 
 use super::bulk::Bulk;
@@ -16,12 +16,22 @@ use super::row_tally::{Run, Tally};
 use super::server_connection::ServerConnection;
 use crate::catalog::{RowError, RowFault, StockRow};
 use std::collections::{BTreeMap, BTreeSet};
-use stockhold_protocol::command::{Count, SkuDefinition};
+use stockhold_protocol::command::{Count, SkuDefinition, Unassign};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Code, Command, Detail, Outcome, Quantity, SkuId, SourceId};
 
 /// The maximum number of names of one kind that are cached between chunks.
 const NAMES_KEPT_MAX: usize = 4_000_000;
+
+/// A row that was sent.
+struct Sent {
+    source: SourceId,
+    sku: SkuId,
+    sku_name: String,
+    source_name: String,
+    /// Whether there was no item before it.
+    is_new: bool,
+}
 
 /// An import that goes on.
 pub(super) struct Import<'a> {
@@ -33,8 +43,8 @@ pub(super) struct Import<'a> {
     /// The SKUs of a chunk whose definitions the server refused, with its reasons.
     refused_skus: BTreeMap<String, String>,
     present: PresentItems,
-    /// The items of the rows of a chunk that were sent, by line.
-    sent: BTreeMap<u64, (SourceId, SkuId, String, String)>,
+    /// The rows of a chunk that were sent, by line.
+    sent: BTreeMap<u64, Sent>,
     old_names: OldNames,
     pub(super) tally: Tally,
 }
@@ -145,16 +155,18 @@ impl<'a> Import<'a> {
     ) -> Result<(), Failure> {
         let old = self.present.get(source, sku);
         let new = match self.options.behavior {
-            Behavior::Append | Behavior::Replace => Item { quantity: row.quantity, in_stock: row.in_stock },
-            Behavior::Delete => Item { quantity: Quantity::ZERO, in_stock: false },
+            Behavior::Append | Behavior::Replace => {
+                Some(Item { quantity: row.quantity, in_stock: row.in_stock })
+            }
+            Behavior::Delete => None,
         };
         match self.options.behavior {
-            Behavior::Append if old == Some(new) => {
+            Behavior::Append if old == new => {
                 self.tally.unchanged += 1;
                 return Ok(());
             }
             // As in Magento, every row counts as deleted, also if there is nothing to delete.
-            Behavior::Delete if old.is_none_or(|old| old == new) => {
+            Behavior::Delete if old.is_none() => {
                 self.tally.deleted += 1;
                 return Ok(());
             }
@@ -164,17 +176,25 @@ impl<'a> Import<'a> {
             self.foresee(server, row, (source, sku), (old, new));
             return Ok(());
         }
-        let count = Count {
-            source,
-            sku,
-            quantity: new.quantity,
-            in_stock: Some(new.in_stock),
-            reason: self.options.reason.to_owned(),
-            reference: String::new(),
+        let reason = self.options.reason.to_owned();
+        let command = match new {
+            Some(Item { quantity, in_stock }) => Command::Count(Count {
+                source,
+                sku,
+                quantity,
+                in_stock: Some(in_stock),
+                reason,
+                reference: String::new(),
+            }),
+            // A row is a fact, also one that takes goods from a promise.
+            None => {
+                Command::Unassign(Unassign { skus: vec![sku], sources: vec![source], forced: true, reason })
+            }
         };
-        self.push(server, row.line, Command::Count(count))?;
-        self.sent.insert(row.line, (source, sku, row.sku.clone(), row.source_code.clone()));
-        self.present.change(source, sku, Some(new));
+        self.push(server, row.line, command)?;
+        let (sku_name, source_name) = (row.sku.clone(), row.source_code.clone());
+        self.sent.insert(row.line, Sent { source, sku, sku_name, source_name, is_new: old.is_none() });
+        self.present.change(source, sku, new);
         Ok(())
     }
 
@@ -184,7 +204,7 @@ impl<'a> Import<'a> {
         server: &mut ServerConnection,
         row: &StockRow,
         (source, sku): (SourceId, SkuId),
-        (old, new): (Option<Item>, Item),
+        (old, new): (Option<Item>, Option<Item>),
     ) {
         if self.present.is_composite(sku) {
             let outcome = Outcome::new(Code::Composite, 0, 0).with(Detail::Sku(sku));
@@ -192,7 +212,7 @@ impl<'a> Import<'a> {
             self.tally.error(RowError { line: row.line, fault: RowFault::Refused { message } });
             return;
         }
-        self.present.change(source, sku, Some(new));
+        self.present.change(source, sku, new);
         self.tally_change(old.is_none());
         if self.present.lacks_goods(sku) {
             self.tally.shortfalls += 1;
@@ -205,7 +225,6 @@ impl<'a> Import<'a> {
             is_new_sku: is_foreseen(sku),
             old,
             new,
-            is_deletion: self.options.behavior == Behavior::Delete,
         });
     }
 
@@ -245,18 +264,18 @@ impl<'a> Import<'a> {
         if !outcome.code.is_success() {
             let message = report::sentence(server, outcome);
             self.tally.error(RowError { line, fault: RowFault::Refused { message } });
-            if let Some((source, sku, ..)) = self.sent.get(&line) {
-                self.present.unchange(*source, *sku);
+            if let Some(sent) = self.sent.get(&line) {
+                self.present.unchange(sent.source, sent.sku);
             }
             return;
         }
-        self.tally_change(matches!(outcome.detail, Detail::Item { version: ..=1, .. }));
-        if let Detail::Item { shortfall, .. } = outcome.detail
+        self.tally_change(self.sent.get(&line).is_some_and(|sent| sent.is_new));
+        if let Detail::Item { shortfall, .. } | Detail::Shortfall(shortfall) = outcome.detail
             && shortfall > Quantity::ZERO
-            && let Some((_, _, sku, source)) = self.sent.get(&line)
+            && let Some(sent) = self.sent.get(&line)
         {
             self.tally.shortfalls += 1;
-            self.tally.row_warnings.warn_of_shortfall(line, sku, source);
+            self.tally.row_warnings.warn_of_shortfall(line, &sent.sku_name, &sent.source_name);
         }
     }
 

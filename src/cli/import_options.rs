@@ -13,7 +13,7 @@ pub(super) enum Behavior {
     Append,
     /// The same, but every row is sent and counts as updated, also if nothing changes
     Replace,
-    /// Take it out of sale: no goods, out of stock
+    /// Remove it
     Delete,
 }
 

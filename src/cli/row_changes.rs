@@ -24,8 +24,8 @@ pub(super) struct RowChange {
     /// Whether the SKU would be created too.
     pub(super) is_new_sku: bool,
     pub(super) old: Option<Item>,
-    pub(super) new: Item,
-    pub(super) is_deletion: bool,
+    /// `None`: the item is removed.
+    pub(super) new: Option<Item>,
 }
 
 impl RowChanges {
@@ -42,9 +42,10 @@ impl RowChanges {
             let RowChange { line, source, sku, old, new, .. } = change;
             let new_sku = if change.is_new_sku { ", a new SKU" } else { "" };
             let verb = change.verb();
-            let values = match old {
-                Some(old) => format!("{old} → {new}"),
-                None => new.to_string(),
+            let values = match (old, new) {
+                (Some(old), Some(new)) => format!("{old} → {new}"),
+                (None, Some(item)) | (Some(item), None) => item.to_string(),
+                (None, None) => String::new(),
             };
             text.line(&format!(
                 "{}: line {line}: {sku} in {source}{new_sku}: {verb}: {values}",
@@ -66,7 +67,7 @@ impl RowChanges {
 impl RowChange {
     const fn verb(&self) -> &'static str {
         match self.old {
-            Some(_) if self.is_deletion => "deleted",
+            Some(_) if self.new.is_none() => "deleted",
             Some(_) => "updated",
             None => "created",
         }
@@ -81,7 +82,7 @@ impl RowChange {
             "new_sku": self.is_new_sku,
             "change": self.verb(),
             "old": self.old.map(item),
-            "new": item(self.new),
+            "new": self.new.map(item),
         })
     }
 }

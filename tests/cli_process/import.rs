@@ -112,14 +112,14 @@ fn every_row_is_imported_or_refused() {
 #[test]
 fn each_behavior_touches_the_listed_pairs_and_no_others() {
     // Proves what append, replace and delete do and how they count, dry or not, with known, new and unknown names; that a
-    // deletion creates no SKU; and that promises of a deleted item are told.
+    // deletion removes items and creates no SKU; and that promises of a deleted item are told.
     let before = "source_code,sku,status,quantity\nA,M1,1,5\nA,M2,1,2\nA,M3,1,3\n".as_bytes();
     let rows = "source_code,sku,status,quantity\nA,M1,1,5\nA,M2,1,9\nA,N1,1,4\nB,M1,1,1\n".as_bytes();
     let expected = [
         ("append", [1, 1, 1, 0, 1], ["5", "9", "3"]),
         ("add_update", [1, 1, 1, 0, 1], ["5", "9", "3"]),
         ("replace", [0, 3, 0, 0, 1], ["5", "9", "3"]),
-        ("delete", [0, 0, 0, 3, 1], ["0", "0", "3"]),
+        ("delete", [0, 0, 0, 3, 1], ["none", "none", "3"]),
     ];
     for (behavior, counts, left) in expected {
         let server = open();
@@ -135,7 +135,7 @@ fn each_behavior_touches_the_listed_pairs_and_no_others() {
         }
         let on_hand = ["M1", "M2", "M3"].map(|sku| {
             let shown = server.ok(&["show", "sku", sku]);
-            shown["items"][0]["on_hand"].as_str().expect("units").to_owned()
+            shown["items"][0]["on_hand"].as_str().unwrap_or("none").to_owned()
         });
         assert_eq!(on_hand, left, "{behavior}");
         let skus = server.ok(&["list", "skus"])["skus"].as_array().expect("a list").len();
@@ -143,6 +143,12 @@ fn each_behavior_touches_the_listed_pairs_and_no_others() {
     }
     let server = open();
     assert_eq!(import(&server, rows, &["--behavior", "merge"]).code, 2);
+    // What was deleted is created again, and its version does not start anew.
+    import(&server, before, &[]);
+    import(&server, before, &["--behavior", "delete"]);
+    assert_eq!(import(&server, before, &[]).document["files"][0]["created"], 3);
+    let version = server.ok(&["show", "sku", "M1"])["items"][0]["version"].as_u64();
+    assert_eq!(version, Some(2));
 }
 
 #[test]
