@@ -4,6 +4,7 @@ use super::catalog::{backorders, is_set, list};
 use super::expect::{CallError, exact};
 use super::orders;
 use super::shop::Shop;
+use super::stock_work;
 use super::text;
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ const DEFAULT_STOCK: u64 = 1;
 
 /// Whether a call changes something.
 pub(crate) fn is_change(call: &str) -> bool {
-    let beginnings = ["set_", "save_", "place_", "cancel_", "create_", "decrement_", "import_"];
+    let beginnings = ["set_", "save_", "place_", "cancel_", "create_", "decrement_", "import_", "bulk_"];
     beginnings.iter().any(|beginning| call.starts_with(beginning))
 }
 
@@ -54,7 +55,8 @@ pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
         "save_stock_channels" => save_channels(shop, args),
         "source_selection" => select_sources(shop, &stock(shop, args)?, args),
         "source_selection_over_sorted_sources" => over_sorted_sources(shop, args),
-        other => Err(CallError::Unknown(format!("the call {other}"))),
+        other => stock_work::answer(shop, other, args)
+            .unwrap_or_else(|| Err(CallError::Unknown(format!("the call {other}")))),
     }
 }
 
@@ -134,7 +136,7 @@ fn salable_quantity(shop: &Shop, sku: &str, stock: &str) -> Answered {
 }
 
 /// Ten-thousandths as a decimal number.
-fn decimal(raw: i64) -> Value {
+pub(crate) fn decimal(raw: i64) -> Value {
     let (sign, size) = (if raw < 0 { "-" } else { "" }, raw.unsigned_abs());
     format!("{sign}{}.{:04}", size / 10_000, size % 10_000).into()
 }
@@ -205,7 +207,7 @@ fn promised(shop: &Shop, args: &Value) -> Answered {
     Ok(decimal(-exact(&explained["promised"]).unwrap_or_default()))
 }
 
-fn source_item(shop: &Shop, args: &Value) -> Answered {
+pub(crate) fn source_item(shop: &Shop, args: &Value) -> Answered {
     let shown = shop.call(&["show", "sku", text(args, "sku")])?;
     let item = list(&shown, "items").find(|item| item["source"] == args["source_code"]);
     Ok(item.map_or(
@@ -369,7 +371,7 @@ fn select_sources(shop: &Shop, stock: &str, args: &Value) -> Answered {
 }
 
 /// A selection among sources in a given order, for any stock that sells from all of them.
-fn over_sorted_sources(shop: &Shop, args: &Value) -> Answered {
+pub(crate) fn over_sorted_sources(shop: &Shop, args: &Value) -> Answered {
     let stocks = shop.call(&["list", "stocks"])?;
     let sells_from_all = |stock: &&Value| {
         let sells = |source: &Value| list(stock, "links").any(|link| link["source"] == *source);

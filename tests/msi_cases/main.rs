@@ -11,6 +11,7 @@ mod catalog;
 mod expect;
 mod orders;
 mod shop;
+mod stock_work;
 
 use serde_json::Value;
 use shop::Shop;

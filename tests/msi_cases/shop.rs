@@ -9,6 +9,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// What a transfer from a source to itself is told.
+const SAME_SOURCE: &str = "must not be the source from which the goods come";
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stockhold");
 
 /// A server process on a directory of its own; killed when dropped.
@@ -89,6 +92,9 @@ impl Shop {
             Some(1) => Err(CallError::Refused { status: 400, message: document["code"].to_string() }),
             Some(2) if document["error"].as_str().is_some_and(|error| error.starts_with("there is no ")) => {
                 Err(CallError::Refused { status: 404, message: text(&document, "error").to_owned() })
+            }
+            Some(2) if document["error"].as_str().is_some_and(|error| error.contains(SAME_SOURCE)) => {
+                Err(CallError::Refused { status: 400, message: text(&document, "error").to_owned() })
             }
             code => Err(CallError::Broken(format!("{words:?}: exit code {code:?}: {document}"))),
         }
