@@ -8,11 +8,19 @@ use crate::table::{NO_SLOT, PREFETCH_WIDTH};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name};
 use stockhold_protocol::{ChannelId, SkuId, StockId};
 
+/// Buffers for the cells of several clusters.
+#[derive(Default)]
+struct Buffers {
+    left: Vec<i64>,
+    /// The last SKU and its next deadline. Clusters of one SKU that change together follow each other.
+    deadline: Option<(u32, u32)>,
+}
+
 impl State {
     /// Computes the cells of changed clusters and moves all changes to `into`.
     pub(crate) fn take_changes(&mut self, into: &mut Changes) {
         self.sum_positions();
-        let mut left = Vec::new();
+        let mut buffers = Buffers::default();
         let mut changes = std::mem::take(&mut self.changes);
         let list = self.changed_clusters.take();
         // The clusters that changed last are first, because they are still in the cache.
@@ -22,8 +30,9 @@ impl State {
                 // This does not put the cluster on the list of changed clusters again.
                 if self.clusters.get(*cluster).next_deadline <= self.now_s() {
                     self.settle_due(*cluster);
+                    buffers.deadline = None;
                 }
-                self.cells_of(*cluster, &mut left, &mut changes);
+                self.cells_of(*cluster, &mut buffers, &mut changes);
             }
         }
         self.changed_clusters.reuse(list);
@@ -40,9 +49,9 @@ impl State {
     pub(crate) fn all_changes(&self, into: &mut Changes) {
         into.clear();
         into.hold_offset_ms = self.hold_offset_ms();
-        let mut left = Vec::new();
+        let mut buffers = Buffers::default();
         for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
-            self.cells_of(number, &mut left, into);
+            self.cells_of(number, &mut buffers, into);
         }
         for row in self.skus.iter() {
             into.names.push((Name::Sku(row.name), row.sku));
@@ -63,9 +72,10 @@ impl State {
         }
     }
 
-    fn cells_of(&self, number: u32, left: &mut Vec<i64>, into: &mut Changes) {
+    fn cells_of(&self, number: u32, buffers: &mut Buffers, into: &mut Changes) {
         let cluster = self.clusters.get(number);
         let group = self.catalog.layout.group(cluster.group);
+        let left = &mut buffers.left;
         cluster.pool.left_all(group, left);
         let sku = SkuId(cluster.sku);
         for ((index, stock), left) in (0_u32..).zip(group.stocks()).zip(left.iter()) {
@@ -74,8 +84,13 @@ impl State {
         }
         let cells = u32::try_from(group.stocks().len()).unwrap_or(u32::MAX);
         // A SKU can be in several groups; its deadline is the earliest of all of them.
-        let next_deadline_s =
-            self.ring_of(number).fold(NEVER, |next, (_, other)| next.min(other.next_deadline));
+        let next_deadline_s = match buffers.deadline {
+            Some((of, second)) if of == cluster.sku => second,
+            Some(_) | None => {
+                self.ring_of(number).fold(NEVER, |next, (_, other)| next.min(other.next_deadline))
+            }
+        };
+        buffers.deadline = Some((cluster.sku, next_deadline_s));
         into.skus.push(SkuChange { sku, next_deadline_s, cells });
     }
 

@@ -122,7 +122,8 @@ impl<'a> Envelope<'a> {
         Self::decode_other(kind, flags, id, Reader::new(rest))
     }
 
-    /// Decodes any record that is not a reserve without a key.
+    /// Decodes any record that is not a reserve without a key. It stays apart, so that the number of kinds does not matter to a reserve.
+    #[inline(never)]
     fn decode_other(kind: u8, flags: u8, id: CommandId, mut reader: Reader<'a>) -> Result<Self, BadField> {
         let kind = Kind::from_code(kind).ok_or(BadField::new("kind", "is not a known kind"))?;
         let id = if kind.is_of_servers() { id } else { CommandId::new(id.value())? };
