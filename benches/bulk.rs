@@ -126,30 +126,30 @@ fn count_many(skus: std::ops::Range<u32>, source: u32, quantity: i64) -> Command
         quantity: units(quantity),
         in_stock: None,
     };
-    Command::CountMany(CountMany {
+    Command::CountMany(Box::new(CountMany {
         lines: skus.map(line).collect(),
         reason: String::new(),
         reference: String::new(),
-    })
+    }))
 }
 
 fn assign(skus: Vec<SkuId>, sources: Vec<SourceId>) -> Command<'static> {
-    Command::Assign(Assign { skus, sources, reason: String::new() })
+    Command::Assign(Box::new(Assign { skus, sources, reason: String::new() }))
 }
 
 fn unassign(skus: Vec<SkuId>, sources: Vec<SourceId>) -> Command<'static> {
-    Command::Unassign(Unassign { skus, sources, forced: false, reason: String::new() })
+    Command::Unassign(Box::new(Unassign { skus, sources, forced: false, reason: String::new() }))
 }
 
 fn transfer_many(skus: Vec<SkuId>, from: u32, to: u32) -> Command<'static> {
     let (from, to, reason) = (SourceId(from), SourceId(to), String::new());
-    Command::TransferMany(TransferMany { from, to, skus, unassign: false, forced: false, reason })
+    Command::TransferMany(Box::new(TransferMany { from, to, skus, unassign: false, forced: false, reason }))
 }
 
 fn transfer_lines(count: u32, from: u32, to: u32) -> Command<'static> {
     let lines = (0..count).map(|sku| Line::new(SkuId(sku), units(1))).collect();
     let (from, to, reason) = (SourceId(from), SourceId(to), String::new());
-    Command::TransferLines(TransferLines { from, to, lines, forced: false, reason })
+    Command::TransferLines(Box::new(TransferLines { from, to, lines, forced: false, reason }))
 }
 
 /// Runs two commands in turn, each of which undoes the other, and prints both.

@@ -187,9 +187,12 @@ impl<'a> Import<'a> {
                 reference: String::new(),
             }),
             // A row is a fact, also one that takes goods from a promise.
-            None => {
-                Command::Unassign(Unassign { skus: vec![sku], sources: vec![source], forced: true, reason })
-            }
+            None => Command::Unassign(Box::new(Unassign {
+                skus: vec![sku],
+                sources: vec![source],
+                forced: true,
+                reason,
+            })),
         };
         self.push(server, row.line, command)?;
         let (sku_name, source_name) = (row.sku.clone(), row.source_code.clone());

@@ -297,7 +297,7 @@ pub(super) fn assign(context: Context<'_>, arguments: &AssignArguments) -> Resul
     let sources = sources(&mut server, &arguments.sources)?;
     let Resolved { skus, skipped } = arguments.skus.resolve(&mut server)?;
     let reason = arguments.change.reason.clone();
-    let command = Command::Assign(Assign { skus, sources, reason });
+    let command = Command::Assign(Box::new(Assign { skus, sources, reason }));
     send(context, &mut server, &arguments.change, command, &skipped)
 }
 
@@ -306,7 +306,7 @@ pub(super) fn unassign(context: Context<'_>, arguments: &UnassignArguments) -> R
     let sources = sources(&mut server, &arguments.sources)?;
     let Resolved { skus, skipped } = arguments.skus.resolve(&mut server)?;
     let (forced, reason) = (arguments.forced, arguments.change.reason.clone());
-    let command = Command::Unassign(Unassign { skus, sources, forced, reason });
+    let command = Command::Unassign(Box::new(Unassign { skus, sources, forced, reason }));
     send(context, &mut server, &arguments.change, command, &skipped)
 }
 
@@ -325,7 +325,7 @@ pub(super) fn transfer_many(
         forced: arguments.forced,
         reason: arguments.change.reason.clone(),
     };
-    send(context, &mut server, &arguments.change, Command::TransferMany(transfer), &skipped)
+    send(context, &mut server, &arguments.change, Command::TransferMany(Box::new(transfer)), &skipped)
 }
 
 pub(super) fn transfer_lines(
@@ -341,7 +341,7 @@ pub(super) fn transfer_lines(
     let skus = all_numbers(&mut server, lines.iter().map(|line| line.sku.clone()).collect())?;
     let lines = skus.into_iter().zip(&lines).map(|(sku, line)| Line::new(sku, line.quantity)).collect();
     let (forced, reason) = (arguments.forced, arguments.change.reason.clone());
-    let command = Command::TransferLines(TransferLines { from, to, lines, forced, reason });
+    let command = Command::TransferLines(Box::new(TransferLines { from, to, lines, forced, reason }));
     send(context, &mut server, &arguments.change, command, &[])
 }
 
@@ -365,6 +365,6 @@ pub(super) fn count_many(context: Context<'_>, arguments: &CountManyArguments) -
         counted.push(CountLine { sku, source, quantity, in_stock });
     }
     let (reason, reference) = (arguments.change.reason.clone(), arguments.reference.clone());
-    let command = Command::CountMany(CountMany { lines: counted, reason, reference });
+    let command = Command::CountMany(Box::new(CountMany { lines: counted, reason, reference }));
     send(context, &mut server, &arguments.change, command, &[])
 }

@@ -162,32 +162,32 @@ pub(super) fn command(
                 lines.push(numbered::CountLine { sku, source, quantity, in_stock });
             }
             let (reason, reference) = (count.reason.clone(), count.reference.clone());
-            Command::CountMany(numbered::CountMany { lines, reason, reference })
+            Command::CountMany(Box::new(numbered::CountMany { lines, reason, reference }))
         }
         NamedCommand::Assign(pairs) => {
             let (skus, sources) = numbers_of(pairs, numbers)?;
-            Command::Assign(numbered::Assign { skus, sources, reason: pairs.reason.clone() })
+            Command::Assign(Box::new(numbered::Assign { skus, sources, reason: pairs.reason.clone() }))
         }
         NamedCommand::Unassign(pairs) => {
             let (skus, sources) = numbers_of(pairs, numbers)?;
             let (forced, reason) = (pairs.forced, pairs.reason.clone());
-            Command::Unassign(numbered::Unassign { skus, sources, forced, reason })
+            Command::Unassign(Box::new(numbered::Unassign { skus, sources, forced, reason }))
         }
-        NamedCommand::TransferMany(transfer) => Command::TransferMany(numbered::TransferMany {
+        NamedCommand::TransferMany(transfer) => Command::TransferMany(Box::new(numbered::TransferMany {
             from: numbers.source(&transfer.from)?,
             to: numbers.source(&transfer.to)?,
             skus: transfer.skus.iter().map(|sku| numbers.sku(sku)).collect::<Result<_, _>>()?,
             unassign: transfer.unassign,
             forced: transfer.forced,
             reason: transfer.reason.clone(),
-        }),
-        NamedCommand::TransferLines(transfer) => Command::TransferLines(numbered::TransferLines {
+        })),
+        NamedCommand::TransferLines(transfer) => Command::TransferLines(Box::new(numbered::TransferLines {
             from: numbers.source(&transfer.from)?,
             to: numbers.source(&transfer.to)?,
             lines: numbers.lines(&transfer.lines)?,
             forced: transfer.forced,
             reason: transfer.reason.clone(),
-        }),
+        })),
         _ => return Ok(None),
     }))
 }

@@ -60,12 +60,9 @@ impl NamedCommand {
             Command::Refund(refund) => {
                 Self::Refund { reservation: Reference(refund.reservation), parts: parts(machine, refund) }
             }
-            Command::OrderPlaced(placement) => Self::OrderPlaced(cart(machine, &placement.0)),
-            Command::OrderEvent(event) => order_event(machine, event),
-            Command::PlaceFailed(failure) => Self::OrderPlaceFailed {
-                order: failure.order.clone(),
-                placement: Reference(failure.placement),
-            },
+            Command::OrderPlaced(_) | Command::OrderEvent(_) | Command::PlaceFailed(_) => {
+                of_order(machine, command)
+            }
             Command::Count(_)
             | Command::Adjust(_)
             | Command::Transfer(_)
@@ -94,6 +91,19 @@ impl NamedCommand {
             | Command::BeginEpoch(_)
             | Command::Readmit(_) => merchant(machine, command),
         }
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "`of` passes no other commands")]
+fn of_order(machine: &Machine, command: &Command<'_>) -> NamedCommand {
+    match command {
+        Command::OrderPlaced(placement) => NamedCommand::OrderPlaced(cart(machine, &placement.0)),
+        Command::PlaceFailed(failure) => NamedCommand::OrderPlaceFailed {
+            order: failure.order.clone(),
+            placement: Reference(failure.placement),
+        },
+        Command::OrderEvent(event) => order_event(machine, event),
+        _ => unreachable!("`of` passes the commands of orders"),
     }
 }
 

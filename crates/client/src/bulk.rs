@@ -60,7 +60,7 @@ impl Client {
                 counted.push(CountLine { sku, source, quantity, in_stock });
             }
             let (reason, reference) = (note.reason.to_owned(), note.reference.to_owned());
-            numbers.encode(Command::CountMany(CountMany { lines: counted, reason, reference }))
+            numbers.encode(Command::CountMany(Box::new(CountMany { lines: counted, reason, reference })))
         });
         Ok(settled.await?.answer(Done::from))
     }
@@ -79,7 +79,7 @@ impl Client {
         let settled = self.mutate(Kind::Assign, |numbers| {
             let skus = skus.iter().map(|sku| numbers.sku(*sku)).collect();
             let sources = sources.iter().map(|source| numbers.source(*source)).collect();
-            numbers.encode(Command::Assign(Assign { skus, sources, reason: reason.to_owned() }))
+            numbers.encode(Command::Assign(Box::new(Assign { skus, sources, reason: reason.to_owned() })))
         });
         Ok(settled.await?.answer(Changed::from))
     }
@@ -100,7 +100,7 @@ impl Client {
             let skus = skus.iter().map(|sku| numbers.sku(*sku)).collect();
             let sources = sources.iter().map(|source| numbers.source(*source)).collect();
             let reason = reason.to_owned();
-            numbers.encode(Command::Unassign(Unassign { skus, sources, forced, reason }))
+            numbers.encode(Command::Unassign(Box::new(Unassign { skus, sources, forced, reason })))
         });
         Ok(settled.await?.answer(Changed::from))
     }
@@ -124,7 +124,14 @@ impl Client {
             let skus = skus.iter().map(|sku| numbers.sku(*sku)).collect();
             let TransferOptions { unassign, forced } = options;
             let reason = reason.to_owned();
-            numbers.encode(Command::TransferMany(TransferMany { from, to, skus, unassign, forced, reason }))
+            numbers.encode(Command::TransferMany(Box::new(TransferMany {
+                from,
+                to,
+                skus,
+                unassign,
+                forced,
+                reason,
+            })))
         });
         Ok(settled.await?.answer(Changed::from))
     }
@@ -145,7 +152,13 @@ impl Client {
         let settled = self.mutate(Kind::TransferLines, |numbers| {
             let (from, to) = (numbers.source(from), numbers.source(to));
             let (lines, reason) = (numbers.lines(lines), reason.to_owned());
-            numbers.encode(Command::TransferLines(TransferLines { from, to, lines, forced, reason }))
+            numbers.encode(Command::TransferLines(Box::new(TransferLines {
+                from,
+                to,
+                lines,
+                forced,
+                reason,
+            })))
         });
         Ok(settled.await?.answer(Done::from))
     }

@@ -413,7 +413,7 @@ impl Machine {
                 self.plan_and_change(|state, plan| state.plan_unassign(unassign, plan))
             }
             Command::TransferMany(transfer) => {
-                self.plan_and_change(|state, plan| state.plan_transfer_many(transfer, plan))
+                self.plan_and_change(|state, plan| state.plan_transfer_many(transfer, NOTIFIES_MAX, plan))
             }
             Command::TransferLines(transfer) => {
                 self.plan_and_change(|state, plan| state.plan_transfer_lines(transfer, plan))

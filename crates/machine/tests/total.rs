@@ -131,15 +131,21 @@ fn bulk_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
             let counted = |sku| CountLine { sku, source: from, quantity, in_stock };
             let skus: BTreeSet<SkuId> = skus.into_iter().collect();
             let lines = skus.into_iter().map(counted).collect();
-            Command::CountMany(CountMany { lines, reason, reference: String::new() })
+            Command::CountMany(Box::new(CountMany { lines, reason, reference: String::new() }))
         }
-        49 => Command::Assign(Assign { skus, sources, reason }),
-        50 => Command::Unassign(Unassign { skus, sources, forced, reason }),
+        49 => Command::Assign(Box::new(Assign { skus, sources, reason })),
+        50 => Command::Unassign(Box::new(Unassign { skus, sources, forced, reason })),
         51 => {
             let unassign = dice.flag;
-            Command::TransferMany(TransferMany { from, to, skus, unassign, forced, reason })
+            Command::TransferMany(Box::new(TransferMany { from, to, skus, unassign, forced, reason }))
         }
-        _ => Command::TransferLines(TransferLines { from, to, lines: lines.to_vec(), forced, reason }),
+        _ => Command::TransferLines(Box::new(TransferLines {
+            from,
+            to,
+            lines: lines.to_vec(),
+            forced,
+            reason,
+        })),
     }
 }
 

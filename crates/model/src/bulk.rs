@@ -96,32 +96,38 @@ impl Bulk {
                     quantity: quantity(*halves),
                     in_stock: *in_stock,
                 };
-                Command::CountMany(CountMany { lines: lines.iter().map(line).collect(), reason, reference })
+                Command::CountMany(Box::new(CountMany {
+                    lines: lines.iter().map(line).collect(),
+                    reason,
+                    reference,
+                }))
             }
             Self::Assign(skus, sources) => {
-                Command::Assign(Assign { skus: ids(skus), sources: places(sources), reason })
+                Command::Assign(Box::new(Assign { skus: ids(skus), sources: places(sources), reason }))
             }
-            Self::Unassign(skus, sources, forced) => Command::Unassign(Unassign {
+            Self::Unassign(skus, sources, forced) => Command::Unassign(Box::new(Unassign {
                 skus: ids(skus),
                 sources: places(sources),
                 forced: *forced,
                 reason,
-            }),
-            Self::Transfer(from, to, skus, unassign, forced) => Command::TransferMany(TransferMany {
-                from: SourceId(*from),
-                to: SourceId(*to),
-                skus: ids(skus),
-                unassign: *unassign,
-                forced: *forced,
-                reason,
-            }),
-            Self::Lines(from, to, lines, forced) => Command::TransferLines(TransferLines {
+            })),
+            Self::Transfer(from, to, skus, unassign, forced) => {
+                Command::TransferMany(Box::new(TransferMany {
+                    from: SourceId(*from),
+                    to: SourceId(*to),
+                    skus: ids(skus),
+                    unassign: *unassign,
+                    forced: *forced,
+                    reason,
+                }))
+            }
+            Self::Lines(from, to, lines, forced) => Command::TransferLines(Box::new(TransferLines {
                 from: SourceId(*from),
                 to: SourceId(*to),
                 lines: lines.iter().map(|(sku, halves)| Line::new(SkuId(*sku), quantity(*halves))).collect(),
                 forced: *forced,
                 reason,
-            }),
+            })),
         }
     }
 }
@@ -172,14 +178,15 @@ impl Model {
                 Ok((Code::Ok, made, Detail::None))
             }
             Bulk::Unassign(skus, sources, forced) => {
-                let present = Self::pairs(skus, sources)?.into_iter();
-                let present = present.filter(|pair| self.items.contains_key(pair));
-                let changes: Vec<Change> = present.map(|pair| (pair, None)).collect();
+                let named = Self::pairs(skus, sources)?;
+                let present = named.iter().filter(|pair| self.items.contains_key(pair));
+                let changes: Vec<Change> = present.map(|pair| (*pair, None)).collect();
                 let (removed, skus): (u32, Vec<u32>) = (
                     u32::try_from(changes.len()).expect("few"),
                     changes.iter().map(|((sku, _), _)| *sku).collect(),
                 );
                 self.change_items(&changes, Vec::new(), *forced)?;
+                self.notifies.retain(|pair, _| !named.contains(pair));
                 Ok((Code::Ok, removed, self.shortfall_if(*forced, &skus)))
             }
             Bulk::Transfer(from, to, skus, unassign, forced) => {
@@ -210,7 +217,17 @@ impl Model {
             }
         }
         let skus: Vec<u32> = changes.iter().map(|((sku, _), _)| *sku).collect();
+        let with_goods: Vec<u32> =
+            skus.iter().copied().filter(|sku| self.items.contains_key(&(*sku, from))).collect();
         self.change_items(&changes, Vec::new(), forced)?;
+        for sku in with_goods {
+            if let Some(threshold) = self.notifies.get(&(sku, from)).copied() {
+                self.notifies.entry((sku, to)).or_insert(threshold);
+                if unassign {
+                    self.notifies.remove(&(sku, from));
+                }
+            }
+        }
         Ok((Code::Ok, moved, self.shortfall_if(forced, &skus)))
     }
 

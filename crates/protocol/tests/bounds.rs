@@ -101,21 +101,27 @@ fn bulk_commands_are_bounded_in_lines_and_pairs() {
         quantity: raw(-QUANTITY_MAX),
         in_stock: Some(true),
     };
-    let count =
-        |lines| Command::CountMany(CountMany { lines, reason: reason.clone(), reference: "r".repeat(32) });
+    let count = |lines| {
+        Command::CountMany(Box::new(CountMany { lines, reason: reason.clone(), reference: "r".repeat(32) }))
+    };
     let assign = |skus, sources: usize| {
-        Command::Assign(Assign { skus, sources: vec![from; sources], reason: reason.clone() })
+        Command::Assign(Box::new(Assign { skus, sources: vec![from; sources], reason: reason.clone() }))
     };
     let unassign = |skus, sources: usize| {
-        Command::Unassign(Unassign { skus, sources: vec![from; sources], forced, reason: reason.clone() })
+        Command::Unassign(Box::new(Unassign {
+            skus,
+            sources: vec![from; sources],
+            forced,
+            reason: reason.clone(),
+        }))
     };
     let many = |to, skus| {
         let reason = reason.clone();
-        Command::TransferMany(TransferMany { from, to, skus, unassign: true, forced, reason })
+        Command::TransferMany(Box::new(TransferMany { from, to, skus, unassign: true, forced, reason }))
     };
     let lines = |to, count| {
         let lines = vec![Line::new(SkuId(1), raw(LINE_QUANTITY_MAX)); count];
-        Command::TransferLines(TransferLines { from, to, lines, forced, reason: reason.clone() })
+        Command::TransferLines(Box::new(TransferLines { from, to, lines, forced, reason: reason.clone() }))
     };
     for number in [1, BULK_LINES_MAX - 1, BULK_LINES_MAX] {
         assert_eq!(through(count((0..number).map(line).collect())), Ok(()));

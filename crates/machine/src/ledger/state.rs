@@ -10,7 +10,8 @@ use crate::ledger::hold_time::Offsets;
 use crate::ledger::order_book::OrderBook;
 use crate::ledger::order_scratch::OrderScratch;
 use crate::ledger::record::{
-    ItemRow, LineRow, NoteRow, NotifyRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, ReservationRow, SettingsRow,
+    ItemRow, LineRow, NoteRow, NotifyRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, ReservationRow,
+    SettingsRow,
 };
 use crate::ledger::recount_progress::Recount;
 use crate::ledger::skus::Skus;

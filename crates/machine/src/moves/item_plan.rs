@@ -1,9 +1,11 @@
-//! The plan of a bulk command: what becomes of many source items, and the reasons why the command is refused.
+//! The plan of a bulk command: what becomes of many source items and of their low-stock configurations, and the reasons why
+//! the command is refused.
 //!
 //! The changes of one SKU are adjacent, and each source item is changed once. So guard and executor find the items and
 //! the clusters of a SKU once, however many there are.
 
 use crate::decision::Refusal;
+use crate::ledger::record::NotifyRow;
 use crate::refusal::quantity;
 use stockhold_protocol::limits::OFFENDERS_MAX;
 use stockhold_protocol::{Code, Detail, Offender, SkuId, SourceId};
@@ -38,6 +40,10 @@ pub(crate) struct FoundItem {
 #[derive(Debug, Default)]
 pub(crate) struct ItemPlan {
     pub(crate) changes: Vec<ItemChange>,
+    /// Low-stock configurations that are set. Their items have none yet.
+    pub(crate) notifies: Vec<NotifyRow>,
+    /// SKU and source of each low-stock configuration that is removed.
+    pub(crate) removed_notifies: Vec<(u32, u32)>,
     /// Whether the plan records a fact. A fact is not checked against promises.
     pub(crate) is_fact: bool,
     /// Whether the answer reports the shortfall of the SKUs that are changed.
@@ -52,6 +58,8 @@ pub(crate) struct ItemPlan {
 impl ItemPlan {
     pub(crate) fn clear(&mut self) {
         self.changes.clear();
+        self.notifies.clear();
+        self.removed_notifies.clear();
         self.is_fact = false;
         self.reports_shortfall = false;
         self.items.clear();

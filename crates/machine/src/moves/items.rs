@@ -1,4 +1,5 @@
-//! Applies the plan of a bulk command: source items are made, changed and removed. This cannot fail.
+//! Applies the plan of a bulk command: source items are made, changed and removed, and low-stock configurations copied and
+//! removed. This cannot fail.
 //!
 //! A version is never given to two states of the same source item, because a compare-and-set would take the later one
 //! for the earlier one. So the state keeps the highest version that a removed item had, and a new item continues from
@@ -26,6 +27,12 @@ impl State {
         let mut buffers = Buffers::default();
         for changes in plan.changes.chunk_by(|one, next| one.sku == next.sku) {
             self.change_items_of(changes, &mut buffers);
+        }
+        for (sku, source) in &plan.removed_notifies {
+            self.remove_notify(*sku, *source);
+        }
+        for row in &plan.notifies {
+            self.add_notify(*row);
         }
     }
 

@@ -5,6 +5,7 @@
 //! count then.
 
 use crate::decision::{Answer, Decision, Refusal};
+use crate::ledger::record::NotifyRow;
 use crate::ledger::state::State;
 use crate::moves::{FoundItem, ItemPlan, ItemValues};
 use stockhold_protocol::command::{Assign, CountMany, SkuKind, TransferLines, TransferMany, Unassign};
@@ -68,12 +69,21 @@ impl State {
                 if let Some(item) = plan.find(*source) {
                     plan.change(*source, Some(item), None);
                 }
+                if self.notify_of(sku, *source).is_some() {
+                    plan.removed_notifies.push((sku, *source));
+                }
             }
         }
         Ok(Answer::ok(count(plan.changes.len())))
     }
 
-    pub(crate) fn plan_transfer_many(&self, transfer: &TransferMany, plan: &mut ItemPlan) -> Decision {
+    /// Plans a transfer. Afterwards there must be at most `most` low-stock configurations.
+    pub(crate) fn plan_transfer_many(
+        &self,
+        transfer: &TransferMany,
+        most: u32,
+        plan: &mut ItemPlan,
+    ) -> Decision {
         let (from, to) = self.check_ends(transfer.from, transfer.to)?;
         let (skus, _) = self.check_pairs(&transfer.skus, &[transfer.from])?;
         (plan.is_fact, plan.reports_shortfall) = (transfer.forced, transfer.forced);
@@ -97,9 +107,25 @@ impl State {
             let in_stock = origin.values.in_stock;
             plan.change(to, target, Some(ItemValues { on_hand, in_stock }));
             plan.change(from, Some(origin), (!transfer.unassign).then_some(ASSIGNED));
+            self.transfer_notify(sku, (from, to), transfer.unassign, plan);
             moved = moved.saturating_add(1);
         }
+        let kept = self.notifies.len().saturating_sub(count(plan.removed_notifies.len()));
+        if !plan.notifies.is_empty() && kept.saturating_add(count(plan.notifies.len())) > most {
+            return Err(Refusal::limit("low-stock configurations", most));
+        }
         Ok(Answer::ok(count(moved)))
+    }
+
+    /// Plans that the target of moved goods gets the low-stock configuration of their origin, unless it has one.
+    fn transfer_notify(&self, sku: u32, (from, to): (u32, u32), unassign: bool, plan: &mut ItemPlan) {
+        let Some(origin) = self.notify_of(sku, from) else { return };
+        if self.notify_of(sku, to).is_none() {
+            plan.notifies.push(NotifyRow { source: to, ..*origin });
+        }
+        if unassign {
+            plan.removed_notifies.push((sku, from));
+        }
     }
 
     pub(crate) fn plan_transfer_lines(&self, transfer: &TransferLines, plan: &mut ItemPlan) -> Decision {

@@ -30,7 +30,9 @@ impl State {
 mod tests {
     use super::*;
     use crate::Genesis;
-    use stockhold_protocol::command::{SkuKind, SourceDefinition};
+    use crate::ledger::record::ItemRow;
+    use crate::moves::ItemPlan;
+    use stockhold_protocol::command::{SkuKind, SourceDefinition, TransferMany};
     use stockhold_protocol::{Code, SkuId, SourceId};
 
     #[test]
@@ -56,5 +58,26 @@ mod tests {
         assert_eq!(decide(notify(1, true)), Code::Ok);
         assert_eq!(decide(notify(0, false)), Code::Ok);
         assert_eq!(decide(notify(2, true)), Code::Ok);
+    }
+    #[test]
+    fn a_transfer_makes_no_more_configurations_than_allowed() {
+        // Proves the limit one below and at it: a copy is refused at it, and a configuration that moves is not.
+        let mut state = State::new(&Genesis::default());
+        for code in ["A1", "A2"] {
+            let definition = SourceDefinition { code: code.into(), ..SourceDefinition::default() };
+            state.define(Definition::Source { known: None, definition });
+        }
+        state.define(Definition::NewSku { name: "A".into(), kind: SkuKind::Simple, decimals: false });
+        state.add_items(0, &[ItemRow::new(0, 0)]);
+        state.define(Definition::Notify(NotifyRow { sku: 0, source: 0, threshold: INHERITED }));
+        let decide = |unassign, most| {
+            let (from, to, skus) = (SourceId(0), SourceId(1), vec![SkuId(0)]);
+            let transfer = TransferMany { from, to, skus, unassign, forced: false, reason: String::new() };
+            let answer = state.plan_transfer_many(&transfer, most, &mut ItemPlan::default());
+            answer.map_or_else(|refusal| refusal.code, |answer| answer.code)
+        };
+        assert_eq!(decide(false, 2), Code::Ok);
+        assert_eq!(decide(false, 1), Code::LimitReached);
+        assert_eq!(decide(true, 1), Code::Ok);
     }
 }

@@ -20,14 +20,20 @@ pub(crate) fn bulk_command(kind: u32, source: u32, lines: &[Line], quantity: Qua
                 in_stock: forced.then_some(false),
             };
             let lines = skus.iter().map(counted).collect();
-            Command::CountMany(CountMany { lines, reason, reference: "INV-7".into() })
+            Command::CountMany(Box::new(CountMany { lines, reason, reference: "INV-7".into() }))
         }
-        1 => Command::Assign(Assign { skus, sources: vec![from, to], reason }),
-        2 => Command::Unassign(Unassign { skus, sources: vec![from, to], forced, reason }),
+        1 => Command::Assign(Box::new(Assign { skus, sources: vec![from, to], reason })),
+        2 => Command::Unassign(Box::new(Unassign { skus, sources: vec![from, to], forced, reason })),
         3 => {
             let unassign = quantity.raw() % 30_000 == 0;
-            Command::TransferMany(TransferMany { from, to, skus, unassign, forced, reason })
+            Command::TransferMany(Box::new(TransferMany { from, to, skus, unassign, forced, reason }))
         }
-        _ => Command::TransferLines(TransferLines { from, to, lines: lines.to_vec(), forced, reason }),
+        _ => Command::TransferLines(Box::new(TransferLines {
+            from,
+            to,
+            lines: lines.to_vec(),
+            forced,
+            reason,
+        })),
     }
 }

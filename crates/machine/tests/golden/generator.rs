@@ -34,7 +34,7 @@ pub(crate) struct Generator {
 impl Generator {
     pub(crate) fn new() -> Self {
         let now = Timestamp(START_MS);
-        Self { seed: 0x5EED, now, ids: 0, batch: 0, made: Vec::new(), sent: Vec::new() }
+        Self { seed: 0x5EED2, now, ids: 0, batch: 0, made: Vec::new(), sent: Vec::new() }
     }
 
     /// A pseudo-random number below `below`.

@@ -155,17 +155,17 @@ const EXPECTED_ANSWERS: &[(&str, &[&str])] = &[
     ("order_refund", &["ok", "not_in_reservation", "document_reused", "repeated"]),
     ("order_compensate", &["ok", "partial", "more_than_open", "sold_out", "bad_field"]),
     ("order_edit", &["ok", "sold_out", "more_than_open", "not_confirmed", "already_closed", "bad_field"]),
-    ("order_unship", &["ok", "more_than_shipped", "repeated"]),
+    ("order_unship", &["ok", "more_than_shipped"]),
     ("pause", &["gap"]),
 ];
 
 #[test]
 fn random_runs_produce_every_answer() {
-    // Proves that the property above covers the rules: each of these answers occurs in 900 runs.
+    // Proves that the property above covers the rules: each of these answers occurs in 1,500 runs.
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     let mut validated = 0;
-    for _ in 0..900 {
+    for _ in 0..1_500 {
         let (shop, steps) = (shop(), steps()).new_tree(&mut runner).unwrap().current();
         let run = run(&shop, &steps);
         validated += run.validated;
@@ -173,7 +173,7 @@ fn random_runs_produce_every_answer() {
             *seen.entry(answer).or_default() += times;
         }
     }
-    assert!(validated >= 900, "only {validated} validations were completed");
+    assert!(validated >= 1_500, "only {validated} validations were completed");
     for (kind, answers) in EXPECTED_ANSWERS {
         for answer in *answers {
             let times = seen.get(&(*kind, *answer)).copied().unwrap_or(0);

@@ -21,35 +21,35 @@ fn sources(script: &Script, words: &str) -> Vec<SourceId> {
 pub(super) fn bulk_command(script: &Script, sentence: &Sentence) -> Command<'static> {
     let (forced, reason) = (sentence.has("forced"), String::new());
     match sentence.word(0) {
-        "assign" => Command::Assign(Assign {
+        "assign" => Command::Assign(Box::new(Assign {
             sources: sources(script, sentence.word(1)),
             skus: skus(script, sentence.word(2)),
             reason,
-        }),
-        "unassign" => Command::Unassign(Unassign {
+        })),
+        "unassign" => Command::Unassign(Box::new(Unassign {
             sources: sources(script, sentence.word(1)),
             skus: skus(script, sentence.word(2)),
             forced,
             reason,
-        }),
-        "transfer_many" => Command::TransferMany(TransferMany {
+        })),
+        "transfer_many" => Command::TransferMany(Box::new(TransferMany {
             from: SourceId(script.source(sentence.word(1))),
             to: SourceId(script.source(sentence.word(2))),
             skus: skus(script, sentence.word(3)),
             unassign: sentence.has("unassign"),
             forced,
             reason,
-        }),
-        "transfer_lines" => Command::TransferLines(TransferLines {
+        })),
+        "transfer_lines" => Command::TransferLines(Box::new(TransferLines {
             from: SourceId(script.source(sentence.word(1))),
             to: SourceId(script.source(sentence.word(2))),
             lines: lines_from(script, sentence, 3),
             forced,
             reason,
-        }),
+        })),
         _ => {
             let lines = sentence.words.iter().skip(1).map(|word| counted(script, word)).collect();
-            Command::CountMany(CountMany { lines, reason, reference: String::new() })
+            Command::CountMany(Box::new(CountMany { lines, reason, reference: String::new() }))
         }
     }
 }
@@ -87,6 +87,18 @@ pub(super) fn item_text(script: &Script, source: &str, sku: &str) -> String {
     view.items.iter().find(|item| item.source == source).map_or("none".to_owned(), |item| {
         format!("{} {} v{}", item.on_hand, if item.in_stock { "in" } else { "out" }, item.version)
     })
+}
+
+/// The low-stock configuration of an item: its own threshold, `inherited` or `none`.
+pub(super) fn notify_text(script: &Script, source: &str, sku: &str) -> String {
+    let (source, sku) = (SourceId(script.source(source)), SkuId(script.sku(sku)));
+    match script.machines.plain.query(&Query::Notify { sku, source }) {
+        Some(QueryAnswer::Notify(Some(view))) if view.is_set => {
+            view.own.map_or_else(|| "inherited".to_owned(), |own| own.to_string())
+        }
+        Some(QueryAnswer::Notify(Some(_))) => "none".to_owned(),
+        other => panic!("expected a configuration, got {other:?}"),
+    }
 }
 
 #[test]
@@ -216,6 +228,40 @@ fn a_transfer_of_all_units_takes_the_status_along() {
         count A1 BIKE 100000000000
         count A2 BIKE 1
         transfer_many A1 A2 BIKE forced -> quantity_overflow offenders=1
+    ");
+}
+
+#[test]
+fn low_stock_configurations_follow_their_items() {
+    // Proves that an unassign removes the configurations of its pairs, with or without an item, that a transfer of all
+    // units copies one to a target that has none, or moves it with the item, and that nothing else changes them.
+    run(SHARED).go("
+        notify A1 BIKE 5
+        unassign A2 BIKE -> ok value=1
+        notify A2 BIKE 7
+        unassign A2 BIKE -> ok value=0 bare
+        notify_of A2 BIKE -> none
+        transfer_many A2 A1 BIKE -> ok value=0
+        notify_of A1 BIKE -> 5
+        transfer_many A1 A2 BIKE -> ok value=1
+        notify_of A1 BIKE -> 5
+        notify_of A2 BIKE -> 5
+        notify A2 BIKE
+        transfer_many A2 A1 BIKE -> ok value=1
+        notify_of A1 BIKE -> 5
+        notify_of A2 BIKE -> inherited
+        notify A1 BIKE none
+        transfer_many A1 A2 BIKE -> ok value=1
+        notify_of A2 BIKE -> inherited
+        transfer_many A2 A1 BIKE unassign -> ok value=1
+        notify_of A1 BIKE -> inherited
+        notify_of A2 BIKE -> none
+        assign A2 BIKE
+        transfer_lines A1 A2 3xBIKE
+        notify_of A2 BIKE -> none
+        reserve p POS 20xBIKE
+        unassign A1 BIKE -> needed_elsewhere
+        notify_of A1 BIKE -> inherited
     ");
 }
 

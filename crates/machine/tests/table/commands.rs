@@ -5,7 +5,7 @@ use super::script::{Script, lines_from};
 use super::words::{Sentence, line, span_ms};
 use stockhold_protocol::command::{
     Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, PartKind, Parts, QuotaChange, Refund, RefundPart,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, PartKind, Parts, QuotaChange, Refund, RefundPart,
     Release, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
     SourceDefinition, StockDefinition, Target, Transfer, Unship,
 };
@@ -176,6 +176,12 @@ fn rule(script: &Script, sentence: &Sentence) -> Command<'static> {
             stock: StockId(script.stock(sentence.word(1))),
             sku: SkuId(script.sku(sentence.word(2))),
             limit: (sentence.word(3) != "none").then(|| quantity(sentence.word(3))),
+        }),
+        "notify" => Command::Notify(Notify {
+            source: SourceId(script.source(sentence.word(1))),
+            sku: SkuId(script.sku(sentence.word(2))),
+            is_set: !sentence.has("none"),
+            threshold: sentence.words.get(3).filter(|_| !sentence.has("none")).map(|word| quantity(word)),
         }),
         "configure" => Command::Configure(Box::new(Configure {
             sharing: sentence.option("sharing").map(|mode| match mode {

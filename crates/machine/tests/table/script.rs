@@ -12,7 +12,7 @@
 //! command is derived from the name of the reservation that it makes, or from `id=` for other commands. Its
 //! client time is now, or differs by `age=` or `ahead=`. The same name gives the same id.
 
-use super::bulk::{item_text, offender_text};
+use super::bulk::{item_text, notify_text, offender_text};
 use super::commands::command_of;
 use super::machines::{Machines, START_S};
 use super::order_records::order_text;
@@ -86,6 +86,10 @@ impl Script {
             }
             "item" => {
                 let got = item_text(self, sentence.word(1), sentence.word(2));
+                assert_eq!(got, sentence.expected.join(" "), "{context}");
+            }
+            "notify_of" => {
+                let got = notify_text(self, sentence.word(1), sentence.word(2));
                 assert_eq!(got, sentence.expected.join(" "), "{context}");
             }
             "order" => {

@@ -261,15 +261,15 @@ commands! {
     /// Moves goods between sources.
     18 "transfer" Goods Transfer(transfer: cold Transfer);
     /// Records the absolute quantities of many source items.
-    19 "count_many" Goods CountMany(count: cold CountMany);
+    19 "count_many" Goods CountMany(count: boxed CountMany);
     /// Makes missing source items.
-    20 "assign" Goods Assign(assign: cold Assign);
+    20 "assign" Goods Assign(assign: boxed Assign);
     /// Removes source items.
-    21 "unassign" Goods Unassign(unassign: cold Unassign);
+    21 "unassign" Goods Unassign(unassign: boxed Unassign);
     /// Moves all units of many SKUs between sources.
-    22 "transfer_many" Goods TransferMany(transfer: cold TransferMany);
+    22 "transfer_many" Goods TransferMany(transfer: boxed TransferMany);
     /// Moves units of many SKUs between existing source items.
-    23 "transfer_lines" Goods TransferLines(transfer: cold TransferLines);
+    23 "transfer_lines" Goods TransferLines(transfer: boxed TransferLines);
     /// Creates or changes a source.
     32 "define_source" Catalog DefineSource(source: boxed SourceDefinition);
     /// Creates a stock.

@@ -319,26 +319,23 @@ fn bulk() -> impl Strategy<Value = Command<'static>> {
                 in_stock,
             };
             let lines = items.into_iter().map(line).collect();
-            Command::CountMany(CountMany { lines, reason, reference })
+            Command::CountMany(Box::new(CountMany { lines, reason, reference }))
         }),
-        (skus(), sources(), text(1_024)).prop_map(|(skus, sources, reason)| Command::Assign(Assign {
-            skus,
-            sources,
-            reason
-        })),
+        (skus(), sources(), text(1_024))
+            .prop_map(|(skus, sources, reason)| Command::Assign(Box::new(Assign { skus, sources, reason }))),
         (skus(), sources(), any::<bool>(), text(1_024)).prop_map(|(skus, sources, forced, reason)| {
-            Command::Unassign(Unassign { skus, sources, forced, reason })
+            Command::Unassign(Box::new(Unassign { skus, sources, forced, reason }))
         }),
         (0..u32::MAX, skus(), any::<[bool; 2]>(), text(1_024)).prop_map(
             |(from, skus, [unassign, forced], reason)| {
                 let (from, to) = (SourceId(from), SourceId(from + 1));
-                Command::TransferMany(TransferMany { from, to, skus, unassign, forced, reason })
+                Command::TransferMany(Box::new(TransferMany { from, to, skus, unassign, forced, reason }))
             }
         ),
         (0..u32::MAX, some(line(), 1..=2_048), any::<bool>(), text(1_024)).prop_map(
             |(from, lines, forced, reason)| {
                 let (from, to) = (SourceId(from), SourceId(from + 1));
-                Command::TransferLines(TransferLines { from, to, lines, forced, reason })
+                Command::TransferLines(Box::new(TransferLines { from, to, lines, forced, reason }))
             }
         ),
     ]

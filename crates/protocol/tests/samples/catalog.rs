@@ -129,54 +129,62 @@ fn bulk_commands() -> Vec<(&'static str, Command<'static>)> {
     vec![
         (
             "count_many",
-            Command::CountMany(CountMany {
+            Command::CountMany(Box::new(CountMany {
                 lines: vec![
                     CountLine { sku, source: source_id, quantity: raw(1_250_000), in_stock: Some(true) },
                     CountLine { sku, source: SourceId(4), quantity: raw(-5_000), in_stock: None },
                 ],
                 reason: reason.clone(),
                 reference,
-            }),
+            })),
         ),
         (
             "assign",
-            Command::Assign(Assign {
+            Command::Assign(Box::new(Assign {
                 skus: skus.clone(),
                 sources: vec![source_id, SourceId(4)],
                 reason: reason.clone(),
-            }),
+            })),
         ),
         (
             "unassign",
-            Command::Unassign(Unassign {
+            Command::Unassign(Box::new(Unassign {
                 skus: skus.clone(),
                 sources: vec![source_id],
                 forced: true,
                 reason: reason.clone(),
-            }),
+            })),
         ),
         (
             "transfer_many",
-            Command::TransferMany(TransferMany {
+            Command::TransferMany(Box::new(TransferMany {
                 from: source_id,
                 to: SourceId(4),
                 skus,
                 unassign: true,
                 forced: false,
                 reason: reason.clone(),
-            }),
+            })),
         ),
         (
             "transfer_lines",
-            Command::TransferLines(TransferLines {
+            Command::TransferLines(Box::new(TransferLines {
                 from: source_id,
                 to: SourceId(4),
                 lines,
                 forced: false,
                 reason,
-            }),
+            })),
         ),
     ]
+}
+
+fn unship(source: SourceId, lines: Vec<Line>) -> Command<'static> {
+    Command::Unship(Unship { reservation: reservation(), source, lines })
+}
+
+fn transfer(from: SourceId, lines: Vec<Line>, reason: String) -> Command<'static> {
+    Command::Transfer(Transfer { from, to: SourceId(4), lines, reason })
 }
 
 /// Every catalog kind: name and command.
@@ -210,10 +218,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
                 reference,
             }),
         ),
-        (
-            "transfer",
-            Command::Transfer(Transfer { from: source_id, to: SourceId(4), lines: lines.clone(), reason }),
-        ),
+        ("transfer", transfer(source_id, lines.clone(), reason)),
         ("define_source", Command::DefineSource(Box::new(source()))),
         ("define_stock", Command::DefineStock(StockDefinition { name: "web-us".into() })),
         (
@@ -240,10 +245,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
         ("wall_offset", Command::WallOffset(-1_200_345)),
         ("accept_clock", Command::AcceptClock(Timestamp(1_795_000_000_123))),
         ("begin_epoch", Command::BeginEpoch(EpochStart { epoch: 2, restored: true })),
-        (
-            "unship",
-            Command::Unship(Unship { reservation: reservation(), source: source_id, lines: lines.clone() }),
-        ),
+        ("unship", unship(source_id, lines.clone())),
         ("amend", Command::Amend(Amend { reservation: reservation(), lines })),
         ("rename", rename(7, Name::Sku("BIKE-1".into()))),
         ("rename_channel", rename(2, Name::Channel("website".into(), "usa".into()))),
