@@ -19,7 +19,7 @@ use stockhold_protocol::{CommandId, Quantity, ReservationId};
 pub use bulk::{CountLine, CountMany, Pairs, TransferLines, TransferMany};
 pub use catalog::{Configuration, Goods, Settings, Sharing, Source};
 pub use numbers::NamedError;
-pub use order_event::{Action, EventLine};
+pub use order_event::{Action, EventLine, Row, RowEvent};
 pub use setting::{Backorders, Setting};
 pub use text::{Reference, Text};
 
@@ -193,6 +193,9 @@ pub enum NamedCommand {
         order: String,
         placement: Reference,
     },
+    AppendReservations {
+        rows: Vec<Row>,
+    },
     Count {
         source: String,
         sku: String,
@@ -315,6 +318,7 @@ impl NamedCommand {
             | Self::Refund { reservation, .. }
             | Self::OrderPlaceFailed { placement: reservation, .. } => [Some(reservation.0), None],
             Self::OrderEvent { .. }
+            | Self::AppendReservations { .. }
             | Self::Count { .. }
             | Self::Adjust { .. }
             | Self::Transfer { .. }

@@ -167,6 +167,8 @@ pub enum Kind {
     Virtual,
     /// Composed of other SKUs.
     Composite,
+    /// Known from rows of reservations alone.
+    Uncatalogued,
 }
 
 /// Whether a SKU may be sold beyond what is on hand.
@@ -233,6 +235,7 @@ impl Kind {
             Self::Simple => SkuKind::Simple,
             Self::Virtual => SkuKind::Virtual,
             Self::Composite => SkuKind::Composite,
+            Self::Uncatalogued => SkuKind::Uncatalogued,
         }
     }
 }
@@ -243,6 +246,7 @@ impl From<SkuKind> for Kind {
             SkuKind::Simple => Self::Simple,
             SkuKind::Virtual => Self::Virtual,
             SkuKind::Composite => Self::Composite,
+            SkuKind::Uncatalogued => Self::Uncatalogued,
         }
     }
 }

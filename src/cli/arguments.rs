@@ -4,8 +4,8 @@ use super::context::Common;
 use super::tries::Timeout;
 use super::{
     backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, list, low_stock,
-    manual, mark, order, pickup, replay, restore, salable, select_sources, serve, settings, show, status,
-    stock_work, top, verify, why,
+    manual, mark, order, pickup, replay, restore, rows, salable, select_sources, serve, settings, show,
+    status, stock_work, top, verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub(super) enum Action {
     /// Place an order, and record what happens to it, by its number
     #[command(subcommand)]
     Order(order::OrderCommand),
+    /// Promise and give back units by signed rows, as Magento keeps reservations
+    AppendReservations(rows::AppendArguments),
     /// Set the quantity on hand at a source
     Count(goods::CountArguments),
     /// Change the quantity on hand at a source by a difference

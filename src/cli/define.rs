@@ -124,6 +124,8 @@ enum KindArgument {
     Virtual,
     /// Composed of other SKUs; has no units of its own
     Composite,
+    /// Not in the catalog: rows of reservations may name it
+    Uncatalogued,
 }
 
 /// `define sku`
@@ -265,6 +267,7 @@ fn define(context: Context<'_>, what: &Define) -> Result<Exit, Failure> {
                 KindArgument::Simple => SkuKind::Simple,
                 KindArgument::Virtual => SkuKind::Virtual,
                 KindArgument::Composite => SkuKind::Composite,
+                KindArgument::Uncatalogued => SkuKind::Uncatalogued,
             };
             let definition = SkuDefinition { sku: sku.sku.clone(), kind, decimals: sku.decimals };
             send(context, &mut server, &sku.call, Command::DefineSku(definition))

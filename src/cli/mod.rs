@@ -65,6 +65,7 @@ mod restore;
 mod row_changes;
 mod row_tally;
 mod row_warnings;
+mod rows;
 mod salable;
 mod select_sources;
 mod serve;
@@ -166,6 +167,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Amend(arguments) => goods::amend(context, arguments),
         Action::Sell(arguments) => goods::sell(context, arguments),
         Action::Refund(arguments) => goods::refund(context, arguments),
+        Action::AppendReservations(arguments) => rows::append(context, arguments),
         Action::Order(command) => order::order(context, command),
         Action::Count(arguments) => goods::count(context, arguments),
         Action::Adjust(arguments) => goods::adjust(context, arguments),

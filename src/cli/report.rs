@@ -281,6 +281,8 @@ fn facts(kind: Kind, outcome: &Outcome, shown_offset_ms: i64) -> Vec<(&'static s
         vec![("number", value.to_string())]
     } else if kind == Kind::Assign {
         vec![("made", value.to_string())]
+    } else if kind == Kind::AppendReservations {
+        vec![("appended", value.to_string())]
     } else if kind == Kind::Unassign {
         vec![("removed", value.to_string())]
     } else if kind == Kind::TransferMany {

@@ -158,6 +158,7 @@ const fn kind_name(kind: SkuKind) -> &'static str {
         SkuKind::Simple => "simple",
         SkuKind::Virtual => "virtual",
         SkuKind::Composite => "composite",
+        SkuKind::Uncatalogued => "uncatalogued",
     }
 }
 

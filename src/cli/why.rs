@@ -235,6 +235,9 @@ fn subjects(machine: &Machine, command: &Command<'_>) -> Vec<(SkuId, Option<Stoc
         Command::OrderEvent(event) if event.lines.is_empty() => lines_of_order(machine, &event.order),
         Command::OrderEvent(event) => event.lines.iter().map(|line| (line.sku, line.stock)).collect(),
         Command::PlaceFailed(failure) => lines_of(machine, failure.placement),
+        Command::AppendReservations(append) => {
+            append.rows.iter().map(|row| (row.sku, Some(row.stock))).collect()
+        }
         Command::Count(count) => vec![(count.sku, None)],
         Command::Adjust(adjust) => vec![(adjust.sku, None)],
         Command::Transfer(transfer) => transfer.lines.iter().map(|line| (line.sku, None)).collect(),

@@ -142,6 +142,8 @@ pub enum Goods {
     Virtual,
     /// Made of other SKUs.
     Composite,
+    /// Unknown to the catalog.
+    Uncatalogued,
 }
 
 /// Whether promises of stocks that share sources limit each other.

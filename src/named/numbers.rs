@@ -1,8 +1,8 @@
 //! The numbers of names, and why a command with names cannot be sent.
 
-use super::{Channel, EventLine, Line, Part, PartKind, Target};
+use super::{Channel, EventLine, Line, Part, PartKind, Row, Target};
 use stockhold_protocol::command::{
-    EventLine as NumberedEventLine, PartKind as Kind, RefundPart, Target as Numbered,
+    EventLine as NumberedEventLine, PartKind as Kind, RefundPart, SignedRow, Target as Numbered,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, ChannelId, Line as NumberedLine, SkuId, SourceId, StockId};
@@ -70,6 +70,16 @@ impl Numbers<'_> {
             })
         };
         lines.iter().map(line).collect()
+    }
+
+    pub(super) fn row(&mut self, row: &Row) -> Result<SignedRow, NamedError> {
+        Ok(SignedRow {
+            order: row.order.clone(),
+            event: row.event.0,
+            stock: self.stock(&row.stock)?,
+            sku: self.sku(&row.sku)?,
+            quantity: row.quantity.0,
+        })
     }
 
     pub(super) fn parts(&mut self, parts: &[Part]) -> Result<Vec<RefundPart>, NamedError> {

@@ -5,15 +5,15 @@
 use stockhold_machine::Machine;
 use stockhold_protocol::command::{
     Command, OrderEvent, PartKind as Kind, Refund, Reserve, SettingScope, SettingsChange, Sharing as Mode,
-    SkuKind, SourceDefinition, Target as Numbered,
+    SignedRow, SkuKind, SourceDefinition, Target as Numbered,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, Envelope};
 
 use super::bulk::lines;
 use super::{
-    Action, Cart, Channel, Configuration, EventLine, Goods, NamedCommand, Part, PartKind, Reference, Setting,
-    Settings, Sharing, Source, Target, Text, Thing,
+    Action, Cart, Channel, Configuration, EventLine, Goods, NamedCommand, Part, PartKind, Reference, Row,
+    RowEvent, Setting, Settings, Sharing, Source, Target, Text, Thing,
 };
 use crate::describe::{sku, source, stock};
 
@@ -48,21 +48,15 @@ impl NamedCommand {
                 lines: lines(machine, ship.lines.iter()),
                 forced: ship.forced,
             },
-            Command::Unship(unship) => Self::Unship {
-                reservation: Reference(unship.reservation),
-                source: source(machine, unship.source),
-                lines: lines(machine, unship.lines.iter().copied()),
-            },
-            Command::Amend(amend) => Self::Amend {
-                reservation: Reference(amend.reservation),
-                lines: lines(machine, amend.lines.iter().copied()),
-            },
             Command::Refund(refund) => {
                 Self::Refund { reservation: Reference(refund.reservation), parts: parts(machine, refund) }
             }
-            Command::OrderPlaced(_) | Command::OrderEvent(_) | Command::PlaceFailed(_) => {
-                of_order(machine, command)
-            }
+            Command::Unship(_)
+            | Command::Amend(_)
+            | Command::OrderPlaced(_)
+            | Command::OrderEvent(_)
+            | Command::PlaceFailed(_)
+            | Command::AppendReservations(_) => of_order(machine, command),
             Command::Count(_)
             | Command::Adjust(_)
             | Command::Transfer(_)
@@ -97,12 +91,24 @@ impl NamedCommand {
 #[expect(clippy::wildcard_enum_match_arm, reason = "`of` passes no other commands")]
 fn of_order(machine: &Machine, command: &Command<'_>) -> NamedCommand {
     match command {
+        Command::Unship(unship) => NamedCommand::Unship {
+            reservation: Reference(unship.reservation),
+            source: source(machine, unship.source),
+            lines: lines(machine, unship.lines.iter().copied()),
+        },
+        Command::Amend(amend) => NamedCommand::Amend {
+            reservation: Reference(amend.reservation),
+            lines: lines(machine, amend.lines.iter().copied()),
+        },
         Command::OrderPlaced(placement) => NamedCommand::OrderPlaced(cart(machine, &placement.0)),
         Command::PlaceFailed(failure) => NamedCommand::OrderPlaceFailed {
             order: failure.order.clone(),
             placement: Reference(failure.placement),
         },
         Command::OrderEvent(event) => order_event(machine, event),
+        Command::AppendReservations(append) => NamedCommand::AppendReservations {
+            rows: append.rows.iter().map(|row| row_of(machine, row)).collect(),
+        },
         _ => unreachable!("`of` passes the commands of orders"),
     }
 }
@@ -139,6 +145,7 @@ fn merchant(machine: &Machine, command: &Command<'_>) -> NamedCommand {
                 SkuKind::Simple => Goods::Simple,
                 SkuKind::Virtual => Goods::Virtual,
                 SkuKind::Composite => Goods::Composite,
+                SkuKind::Uncatalogued => Goods::Uncatalogued,
             },
             decimals: one.decimals,
         },
@@ -255,6 +262,16 @@ fn channel(machine: &Machine, number: ChannelId) -> Channel {
         |(channel_type, code)| (channel_type.to_owned(), code.to_owned()),
     );
     Channel { channel_type, code }
+}
+
+fn row_of(machine: &Machine, row: &SignedRow) -> Row {
+    Row {
+        order: row.order.clone(),
+        event: RowEvent(row.event),
+        stock: stock(machine, row.stock),
+        sku: sku(machine, row.sku),
+        quantity: Text(row.quantity),
+    }
 }
 
 fn order_event(machine: &Machine, event: &OrderEvent) -> NamedCommand {

@@ -1,10 +1,10 @@
 //! From a command with names to the record of a command.
 
 use stockhold_protocol::command::{
-    Adjust, Amend, ChannelAssignment, Command, Configure, Count, EpochStart, Extend, LinkDefinition,
-    LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, Parts, PlaceFailed, Placement, QuotaChange, Readmit,
-    Refund, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing as Mode, Ship,
-    SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Transfer, Unship,
+    Adjust, Amend, AppendReservations, ChannelAssignment, Command, Configure, Count, EpochStart, Extend,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, Parts, PlaceFailed, Placement,
+    QuotaChange, Readmit, Refund, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange,
+    Sharing as Mode, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, CommandId, Envelope, Line as NumberedLine, Lines, Timestamp};
@@ -40,10 +40,6 @@ impl NamedCommand {
                 let lines = Lines::Slice(&lines);
                 put(Command::Sell(Sell { target, source, lines, forced: *forced, owner: *owner, reference }))
             }
-            Self::Confirm { reservation } => put(Command::Confirm(reservation.0)),
-            Self::Extend { reservation, ttl_ms } => {
-                put(Command::Extend(Extend { reservation: reservation.0, ttl_ms: *ttl_ms }))
-            }
             Self::Release { reservation, lines } => {
                 let lines = numbers.lines(lines)?;
                 put(Command::Release(Release { reservation: reservation.0, lines: Lines::Slice(&lines) }))
@@ -61,10 +57,13 @@ impl NamedCommand {
                 let lines = numbers.lines(&cart.lines)?;
                 put(Command::OrderPlaced(Placement(reserve(cart, &lines, &mut numbers)?)))
             }
-            Self::Unship { .. }
+            Self::Confirm { .. }
+            | Self::Extend { .. }
+            | Self::Unship { .. }
             | Self::Amend { .. }
             | Self::OrderEvent { .. }
-            | Self::OrderPlaceFailed { .. } => put(self.of_order(&mut numbers)?),
+            | Self::OrderPlaceFailed { .. }
+            | Self::AppendReservations { .. } => put(self.of_order(&mut numbers)?),
             Self::Count { .. }
             | Self::Adjust { .. }
             | Self::Transfer { .. }
@@ -107,6 +106,10 @@ impl NamedCommand {
     #[expect(clippy::wildcard_enum_match_arm, reason = "`put_record` passes no other commands")]
     fn of_order(&self, numbers: &mut Numbers<'_>) -> Result<Command<'static>, NamedError> {
         Ok(match self {
+            Self::Confirm { reservation } => Command::Confirm(reservation.0),
+            Self::Extend { reservation, ttl_ms } => {
+                Command::Extend(Extend { reservation: reservation.0, ttl_ms: *ttl_ms })
+            }
             Self::Unship { reservation, source, lines } => Command::Unship(Unship {
                 reservation: reservation.0,
                 source: numbers.source(source)?,
@@ -128,6 +131,10 @@ impl NamedCommand {
             }
             Self::OrderPlaceFailed { order, placement } => {
                 Command::PlaceFailed(PlaceFailed { order: order.clone(), placement: placement.0 })
+            }
+            Self::AppendReservations { rows } => {
+                let rows = rows.iter().map(|row| numbers.row(row)).collect::<Result<_, _>>()?;
+                Command::AppendReservations(AppendReservations { rows })
             }
             _ => Command::Tick,
         })
@@ -165,6 +172,7 @@ impl NamedCommand {
                     Goods::Simple => SkuKind::Simple,
                     Goods::Virtual => SkuKind::Virtual,
                     Goods::Composite => SkuKind::Composite,
+                    Goods::Uncatalogued => SkuKind::Uncatalogued,
                 },
                 decimals: *decimals,
             }),

@@ -1,6 +1,6 @@
 //! What a restore would undo: a replay of the whole log that watches the commands after the target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use serde_json::Value;
@@ -233,6 +233,12 @@ impl Watcher {
             }
             Command::OrderEvent(event) => reservations_of_order(machine, &event.order).for_each(touch),
             Command::PlaceFailed(failure) => touch(failure.placement.0),
+            Command::AppendReservations(append) => {
+                let orders: BTreeSet<&str> = append.rows.iter().map(|row| row.order.as_str()).collect();
+                for order in orders {
+                    reservations_of_order(machine, order).for_each(&mut touch);
+                }
+            }
             Command::Replace(replace) => {
                 touch(envelope.id);
                 touch(replace.old.0);

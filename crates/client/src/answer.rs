@@ -424,6 +424,21 @@ impl From<Settled> for Done {
     }
 }
 
+/// The result of appended rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// How many rows had an effect.
+    pub count: u32,
+    /// The whole outcome.
+    pub outcome: Outcome,
+}
+
+impl From<Settled> for Appended {
+    fn from(settled: Settled) -> Self {
+        Self { count: settled.outcome.value, outcome: settled.outcome }
+    }
+}
+
 /// The result of an assign, an unassign or a transfer of all units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {

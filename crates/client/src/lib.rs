@@ -9,7 +9,7 @@
 //! unchanged. An error ([`CallError`]) means that there is no answer.
 //!
 //! Reading order: `command_batch`, `sans_io`, `connection` (the low level); `job`, `multiplexer`, `connection_task`,
-//! `call`, `client` (the handle); `commands`, `orders`, `merchant`, `bulk`, `queries` (the calls).
+//! `call`, `client` (the handle); `commands`, `orders`, `rows`, `merchant`, `bulk`, `queries` (the calls).
 #![forbid(unsafe_code)]
 
 mod address;
@@ -33,13 +33,14 @@ mod options;
 mod orders;
 mod queries;
 mod reply;
+mod rows;
 mod sans_io;
 mod server_clock;
 
 pub use address::{DEFAULT_ADDRESS, SERVER_VARIABLE, server_address};
 pub use answer::{
-    Answer, Changed, Confirmed, Defined, Done, Extended, Noted, OrderChanged, Placed, Refusal, Reserved,
-    Settled, Shipped,
+    Answer, Appended, Changed, Confirmed, Defined, Done, Extended, Noted, OrderChanged, Placed, Refusal,
+    Reserved, Settled, Shipped,
 };
 pub use bulk::{Counted, TransferOptions};
 pub use cart::{Cart, line, units_of};
@@ -55,6 +56,7 @@ pub use options::{DialFuture, Dialer, RetryPolicy, Stream};
 pub use orders::OrderUnits;
 pub use queries::CheckResults;
 pub use reply::{Availability, CellFrame, OutcomeFrame, Outcomes, Reply};
+pub use rows::ReservationRow;
 pub use sans_io::SansIoConnection;
 pub use server_clock::ServerClock;
 pub use stockhold_protocol as protocol;

@@ -2,14 +2,14 @@
 
 use crate::orders::order_of_sale;
 use crate::step::{
-    Cart, HALF, OrderStep, RefundKind, Setting, Step, Value, Wanted, channel_assignment, order_number,
-    source_definition,
+    Cart, HALF, OrderStep, RefundKind, RowStep, Setting, Step, Value, Wanted, channel_assignment,
+    order_number, source_definition,
 };
 use stockhold_protocol::command::{
-    Adjust, Amend, BackorderMode, Change, Configure, Count, EventLine, Extend, LinkDefinition, LinkRemoval,
-    Mark, MarkRemoval, Notify, OrderEvent, PartKind, Parts, PlaceFailed, Placement, QuotaChange, Refund,
-    RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship,
-    Transfer, Unship,
+    Adjust, Amend, AppendReservations, BackorderMode, Change, Configure, Count, EventLine, Extend,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, PartKind, Parts, PlaceFailed,
+    Placement, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope,
+    SettingsChange, Sharing, Ship, SignedRow, Transfer, Unship,
 };
 use stockhold_protocol::{
     Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
@@ -80,6 +80,9 @@ pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<
             take(Command::PlaceFailed(PlaceFailed { order: order_number(*order), placement: reservation }));
         }
         Step::Event(event) => take(Command::OrderEvent(Box::new(event_of(event)))),
+        Step::Append(rows) => {
+            take(Command::AppendReservations(AppendReservations { rows: rows.iter().map(row_of).collect() }));
+        }
         _ => take(merchant_command(step)),
     }
 }
@@ -99,6 +102,16 @@ fn event_of(event: &OrderStep) -> OrderEvent {
         lines: event.lines.iter().map(line).collect(),
         forced: event.forced,
         ttl_ms: event.ttl_ms,
+    }
+}
+
+fn row_of(row: &RowStep) -> SignedRow {
+    SignedRow {
+        order: row.order.map_or(String::new(), order_number),
+        event: row.event,
+        stock: StockId(row.stock),
+        sku: SkuId(row.sku),
+        quantity: quantity(row.halves),
     }
 }
 

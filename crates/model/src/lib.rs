@@ -35,6 +35,7 @@ pub use command::with_command;
 pub use limits::Limits;
 pub use marks::Mark;
 pub use state::{Line, Model, Reservation, Stage};
+pub use step::RowStep;
 pub use step::{
     CHANNELS, Cart, HALF, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
     Wanted, channel_assignment, first_stock, has_decimals, long_sku_name, mark_name, order_number,

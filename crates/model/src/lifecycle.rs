@@ -45,6 +45,7 @@ impl Model {
             Step::Place(cart) => self.place(id, cart),
             Step::PlaceFailed(_, order) => self.place_failed(*order, named),
             Step::Event(event) => self.order_event(id, event),
+            Step::Append(rows) => self.append_rows(rows),
             other => self.merchant(other),
         }
     }
@@ -360,6 +361,9 @@ impl Model {
         let mut step = step.clone();
         if let Step::Event(event) = &mut step {
             self.make_event_plausible(event);
+        }
+        if let Step::Append(rows) = &mut step {
+            self.make_rows_plausible(rows);
         }
         let Some(one) = self.reservations.get(&named) else { return step };
         // Three of four steps are changed. Some of these name everything that is open.

@@ -1,6 +1,7 @@
 //! The configuration of the machine in the model: ranges, changes, and the memory that outcomes use.
 
 use crate::decide::{Answer, Decision, GENERATION_MS, plain};
+use crate::events::rows::is_of_rows;
 use crate::state::Model;
 use std::sync::Arc;
 use stockhold_protocol::command::{Configure, Sharing};
@@ -242,7 +243,8 @@ impl Model {
             let rule = format!("must hold at most {} entries (lines_max)", self.limits.lines_max);
             return Err(bad_field("lines", &rule));
         }
-        let known = self.reservations.keys().filter(|id| self.known(**id).is_some()).count();
+        let is_counted = |id: &&CommandId| self.known(**id).is_some() && !is_of_rows(**id);
+        let known = self.reservations.keys().filter(is_counted).count();
         let most = self.limits.reservations_max;
         if u64::try_from(known).expect("small") >= most {
             return Err((
@@ -254,11 +256,23 @@ impl Model {
         Ok(())
     }
 
-    pub(crate) fn configure(&mut self, change: &Configure) -> Decision {
-        self.limits = self.limits.changed(change).map_err(|(field, rule)| bad_field(field, rule))?;
-        if let Some(sharing) = change.sharing {
-            self.independent = sharing == Sharing::Independent;
+    /// Changes whether stocks that share sources limit each other.
+    pub(crate) fn share(&mut self, independent: bool) -> Result<(), Answer> {
+        if independent != self.independent && self.unattributed.values().any(|units| *units < 0) {
+            let rule = "must stay independent while more units were given back without an order than were promised so";
+            let (field, rule) = ("sharing".to_owned(), rule.to_owned());
+            return Err((Code::WouldBreakPromises, 0, Detail::Field { field, rule }));
         }
+        self.independent = independent;
+        Ok(())
+    }
+
+    pub(crate) fn configure(&mut self, change: &Configure) -> Decision {
+        let changed = self.limits.changed(change).map_err(|(field, rule)| bad_field(field, rule))?;
+        if let Some(sharing) = change.sharing {
+            self.share(sharing == Sharing::Independent)?;
+        }
+        self.limits = changed;
         Ok(plain(Code::Ok))
     }
 }

@@ -37,7 +37,7 @@ impl Model {
             }
             Step::Notify(sku, source, is_set, halves) => self.notify(*sku, *source, (*is_set, *halves)),
             Step::Sharing(independent) => {
-                self.independent = *independent;
+                self.share(*independent)?;
                 Ok(plain(Code::Ok))
             }
             Step::Channel(channel, stock) => {

@@ -1,6 +1,7 @@
 //! Orders in the model: a list of what was booked, from which all totals are summed when they are asked for.
 
 use crate::decide::{Answer, amount, merged, plain};
+use crate::events::rows::is_of_rows;
 use crate::state::{Line, Model, Reservation, Stage};
 use crate::step::{HALF, RefundKind, Step, order_number};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +76,7 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    fn new(kind: EventKind, body: String) -> Self {
+    pub(crate) fn new(kind: EventKind, body: String) -> Self {
         Self { kind, document: None, body, code: Code::Ok, stocks: BTreeSet::new(), shipped: Vec::new() }
     }
 }
@@ -124,6 +125,12 @@ impl Model {
         is_present.then_some((order.op, order.owner))
     }
 
+    /// Op and owner of an order that is present, or has just been made.
+    pub(crate) fn made_by(&self, number: u32) -> (u64, u64) {
+        let order = &self.orders.by_number[&number];
+        (order.op, order.owner)
+    }
+
     /// An order as a query shows it.
     #[must_use]
     pub fn order_view(&self, number: u32) -> Option<OrderView> {
@@ -145,8 +152,11 @@ impl Model {
         };
         let lines: Vec<_> = self.order_units(number).into_iter().map(line).collect();
         let open_lines = lines.iter().filter(|line| line.open > Quantity::ZERO).count();
-        let mut reservations: Vec<_> =
-            self.known_of(number).map(|(id, one)| (one.outcome.op, id.to_bytes())).collect();
+        let mut reservations: Vec<_> = self
+            .known_of(number)
+            .filter(|(id, _)| !is_of_rows(**id))
+            .map(|(id, one)| (one.outcome.op, id.to_bytes()))
+            .collect();
         reservations.sort_unstable();
         Some(OrderView {
             number: order_number(number),
@@ -315,7 +325,7 @@ impl Model {
     }
 
     /// An order or one of its reservations has changed.
-    fn touch(&mut self, number: u32) {
+    pub(crate) fn touch(&mut self, number: u32) {
         self.orders.settled.retain(|one| *one != number);
         let booked = self.booked(number);
         let now_ms = self.now_ms;
@@ -326,24 +336,29 @@ impl Model {
         }
     }
 
+    /// Makes an order that there is not.
+    pub(crate) fn create_order(&mut self, number: u32, owner: u64) {
+        self.orders.by_number.remove(&number);
+        if self.order_counts().0 >= self.limits.orders_max {
+            self.orders.ended.1 += 1;
+            self.erase_order(self.orders.settled[0]);
+        }
+        let order = Order {
+            op: self.op,
+            owner,
+            booked: Vec::new(),
+            moved: Vec::new(),
+            notes: Vec::new(),
+            settled_ms: 0,
+        };
+        self.orders.by_number.insert(number, order);
+    }
+
     /// A new reservation joins the order that its command names.
     pub(crate) fn join_order(&mut self, id: CommandId, number: Option<u32>, owner: u64) {
         let Some(number) = number else { return };
         if self.order(number).is_none() {
-            self.orders.by_number.remove(&number);
-            if self.order_counts().0 >= self.limits.orders_max {
-                self.orders.ended.1 += 1;
-                self.erase_order(self.orders.settled[0]);
-            }
-            let order = Order {
-                op: self.op,
-                owner,
-                booked: Vec::new(),
-                moved: Vec::new(),
-                notes: Vec::new(),
-                settled_ms: 0,
-            };
-            self.orders.by_number.insert(number, order);
+            self.create_order(number, owner);
         }
         let op = self.orders.by_number[&number].op;
         let one = self.reservations.get_mut(&id).expect("just made");

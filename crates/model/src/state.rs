@@ -139,6 +139,8 @@ pub struct Model {
     pub(crate) notifies: BTreeMap<(u32, u32), Option<i64>>,
     pub(crate) reservations: BTreeMap<CommandId, Reservation>,
     pub(crate) orders: Orders,
+    /// Units that rows without an order promise, by (SKU, stock).
+    pub(crate) unattributed: BTreeMap<(u32, u32), i64>,
     /// Body and outcome of every recorded command. Copies for hypothetical questions share it.
     pub(crate) recorded: Arc<BTreeMap<CommandId, Recorded>>,
     /// Promises that a hypothetical question adds, by (SKU, stock).
@@ -170,6 +172,7 @@ impl Model {
             notifies: BTreeMap::new(),
             reservations: BTreeMap::new(),
             orders: Orders::default(),
+            unattributed: BTreeMap::new(),
             recorded: Arc::default(),
             hypothetical: BTreeMap::new(),
         }
@@ -179,6 +182,12 @@ impl Model {
     #[must_use]
     pub fn op(&self) -> u64 {
         self.op
+    }
+
+    /// Whether stocks that share sources do not limit each other.
+    #[must_use]
+    pub fn is_independent(&self) -> bool {
+        self.independent
     }
 
     /// The time of the last op.
@@ -308,7 +317,8 @@ impl Model {
     pub(crate) fn promised(&self, sku: u32, stock: u32) -> i64 {
         let live = self.reservations.values().filter(|one| one.stock == stock && !self.has_expired(one));
         let lines = live.flat_map(|one| &one.lines).filter(|line| line.sku == sku && line.counts);
-        lines.map(|line| line.open).sum::<i64>() + self.hypothetical.get(&(sku, stock)).copied().unwrap_or(0)
+        let of = |more: &BTreeMap<(u32, u32), i64>| more.get(&(sku, stock)).copied().unwrap_or(0);
+        lines.map(|line| line.open).sum::<i64>() + of(&self.unattributed) + of(&self.hypothetical)
     }
 
     fn slack(&self, sku: u32, set: u32) -> i64 {

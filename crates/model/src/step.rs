@@ -5,6 +5,7 @@ use crate::decide::merged;
 use stockhold_protocol::command::{
     ChannelAssignment, Configure, OrderAction, SkuDefinition, SkuKind, SourceDefinition, Target,
 };
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::limits::{QUANTITY_SCALE, SKU_CHARACTERS_MAX};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{CommandId, StockId};
@@ -42,6 +43,21 @@ pub struct Cart {
     pub owner: u64,
     /// The order that the cart names, one of [`ORDERS`].
     pub order: Option<u32>,
+}
+
+/// A signed row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowStep {
+    /// The order, one of [`ORDERS`].
+    pub order: Option<u32>,
+    /// Why.
+    pub event: EventKind,
+    /// The stock.
+    pub stock: u32,
+    /// The SKU.
+    pub sku: u32,
+    /// Half units; negative ones are promised.
+    pub halves: i64,
 }
 
 /// An event of an order.
@@ -134,6 +150,8 @@ pub enum Step {
     PlaceFailed(usize, u32),
     /// An event of an order.
     Event(OrderStep),
+    /// Signed rows are appended.
+    Append(Vec<RowStep>),
     /// An absolute count: source, SKU, half units, in-stock flag.
     Count(u32, u32, i64, Option<bool>),
     /// A difference: source, SKU, half units.
@@ -241,6 +259,10 @@ impl Step {
                 cart.lines.push((0, 2));
                 Self::Place(cart)
             }
+            Self::Append(mut rows) => {
+                rows[0].halves *= 2;
+                Self::Append(rows)
+            }
             Self::Event(event) => Self::Event(OrderStep { order: (event.order + 1) % ORDERS, ..event }),
             Self::Notify(sku, source, is_set, _) => Self::Notify(sku, source, !is_set, None),
             Self::Mark(name) => Self::Unmark(name),
@@ -338,6 +360,7 @@ pub(crate) fn body(step: &Step, named: CommandId) -> String {
         Step::Refund(_, parts) => format!("{named} refund {parts:?}"),
         Step::Place(cart) => format!("place {}", cart_body(cart)),
         Step::Event(event) => crate::events::body(event),
+        Step::Append(rows) => crate::events::rows::body(rows),
         other if other.pick().is_some() => format!("{named} {other:?}"),
         other => format!("{other:?}"),
     }

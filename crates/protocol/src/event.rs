@@ -72,4 +72,10 @@ impl EventKind {
     pub const fn is_stored(self) -> bool {
         !matches!(self, Self::HoldPlaced | Self::HoldExpired | Self::HoldReplaced)
     }
+
+    /// Whether Magento's reservation rows have this kind.
+    #[must_use]
+    pub const fn is_of_rows(self) -> bool {
+        self.number() <= Self::ManualCompensation.number()
+    }
 }

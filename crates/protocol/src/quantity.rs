@@ -16,6 +16,8 @@ impl Quantity {
     pub const ZERO: Self = Self(0);
     /// The largest quantity in the machine.
     pub const MAX: Self = Self(QUANTITY_MAX);
+    /// The least quantity.
+    pub const MIN: Self = Self(-QUANTITY_MAX);
 
     /// A quantity of ten-thousandths.
     ///

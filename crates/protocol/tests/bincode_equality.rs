@@ -88,6 +88,7 @@ fn catalog_commands_agree_with_bincode() {
     agree_in_fields::<m::Readmit, command::Readmit>();
     agree_in_fields::<m::OrderEvent, command::OrderEvent>();
     agree_in_fields::<m::PlaceFailed, command::PlaceFailed>();
+    agree_in_fields::<m::AppendReservations, command::AppendReservations>();
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::EpochStart>(command("begin_epoch"));
     check_numbers::<m::Readmit>(command("readmit"));
     check_numbers::<m::PlaceFailed>(command("order_place_failed"));
+    check_numbers::<m::AppendReservations>(command("append_reservations"));
     check_numbers::<m::OrderEvent>(structure(&page, "OrderEvent"));
     check_numbers::<m::SourceDefinition>(structure(&page, "SourceDefinition"));
     check_numbers::<m::SettingsChange>(structure(&page, "SettingsChange"));

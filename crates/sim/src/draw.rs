@@ -1,10 +1,12 @@
 //! Draws the steps of clients from a seed. It uses only the types of the model.
 
 use stockhold_model::{
-    Bulk, CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
-    Wanted, channel_assignment, long_sku_name, mark_name, sku_name, source_definition, stock_name,
+    Bulk, CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, RowStep, SKUS, SOURCES, STOCKS, Setting,
+    Step, Value, Wanted, channel_assignment, long_sku_name, mark_name, sku_name, source_definition,
+    stock_name,
 };
 use stockhold_protocol::command::{Configure, OrderAction, Sharing, Target};
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, StockId};
 
@@ -141,6 +143,23 @@ fn setting(rng: &mut Rng) -> Setting {
     Setting { sku, stock: sku.and(stock), value }
 }
 
+/// A signed row: mostly of an order.
+fn row(rng: &mut Rng) -> RowStep {
+    use EventKind::{CreditmemoCreated, ManualCompensation, OrderCanceled, OrderPlaced, ShipmentCreated};
+    let order = rng.chance(650).then(|| rng.small(0..ORDERS));
+    let event = rng.weighted(&[
+        (5, OrderPlaced),
+        (2, OrderCanceled),
+        (3, ShipmentCreated),
+        (1, CreditmemoCreated),
+        (1, ManualCompensation),
+    ]);
+    let is_promise = event == OrderPlaced || order.is_none() && rng.chance(600);
+    let halves = rng.signed(1..9);
+    let (stock, sku) = (known(rng, STOCKS, 40), known(rng, SKUS, 60));
+    RowStep { order, event, stock, sku, halves: if is_promise { -halves } else { halves } }
+}
+
 /// A step of a shopper: a cart, or a command on a reservation.
 fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
     let pick = usize::try_from(rng.below(64)).unwrap_or(0);
@@ -158,6 +177,7 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
         (14, 10),
         (4, 11),
         (26, 12),
+        (7, 13),
     ]) {
         0 => Step::Reserve(cart(rng, longest_ms)),
         1 => Step::Replace(pick, cart(rng, longest_ms)),
@@ -175,6 +195,10 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
         10 => Step::Place(placement(rng, longest_ms)),
         11 => Step::PlaceFailed(pick, rng.small(0..ORDERS)),
         12 => Step::Event(order_event(rng, longest_ms)),
+        13 => {
+            let rows = rng.within(1..5);
+            Step::Append((0..rows).map(|_| row(rng)).collect())
+        }
         _ => {
             let parts = rng.within(1..4);
             let part = |rng: &mut Rng| (rng.small(0..SKUS), rng.signed(1..7), refund_kind(rng));

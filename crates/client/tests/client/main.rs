@@ -6,5 +6,6 @@ mod deadlines;
 mod epochs;
 mod fake;
 mod orders;
+mod rows;
 mod sans_io;
 mod words;

@@ -3,7 +3,7 @@
 //!
 //! From the bottom up: [`record`] has the persisted records; [`catalog`] and [`core`] have the data that
 //! exists once; [`skus`] has the SKUs; [`state`] has all of it. The other modules find and read records: [`records`] (digest and
-//! erasure), [`orders`], [`places`], [`items`], [`cells`], [`names`], [`now`], and, for outcomes, [`reservations`],
+//! erasure), [`orders`], [`unreserved`], [`places`], [`items`], [`cells`], [`names`], [`now`], and, for outcomes, [`reservations`],
 //! [`reservation_index`] and [`dedupe`].
 
 pub(crate) mod actor;
@@ -32,3 +32,4 @@ pub(crate) mod reservation_index;
 mod reservations;
 pub(crate) mod skus;
 pub(crate) mod state;
+mod unreserved;

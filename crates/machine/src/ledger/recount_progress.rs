@@ -61,6 +61,8 @@ pub(crate) struct Recount {
     pub(crate) op: u64,
     pub(crate) time: Timestamp,
     pub(crate) reservations: VisitOnce,
+    /// Units that are promised without a reservation.
+    pub(crate) unreserved: VisitOnce,
     /// Clusters whose promises must be counted as of the mark.
     pub(crate) clusters: VisitOnce,
     /// Clusters whose own numbers must be compared. These must agree at any time.

@@ -11,7 +11,7 @@ use crate::ledger::order_book::OrderBook;
 use crate::ledger::order_scratch::OrderScratch;
 use crate::ledger::record::{
     ItemRow, LineRow, NoteRow, NotifyRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, ReservationRow,
-    SettingsRow,
+    SettingsRow, UnreservedRow,
 };
 use crate::ledger::recount_progress::Recount;
 use crate::ledger::skus::Skus;
@@ -64,6 +64,9 @@ pub(crate) struct State {
     pub(crate) orders: Slab<OrderRow>,
     pub(crate) order_parts: Slab<OrderPartRow>,
     pub(crate) order_book: OrderBook,
+    pub(crate) unreserved: Slab<UnreservedRow>,
+    /// Units without a reservation by order key, stock and SKU.
+    pub(crate) unreserved_by_key: BTreeMap<(u64, u32, u32), u32>,
     pub(crate) outcomes: Generations<OutcomeRow>,
     /// The running digest of all records, except the core and the small catalog, whose hashes are added on
     /// request, and the positions in `unsummed`.
@@ -137,6 +140,8 @@ impl State {
             orders: Slab::new(),
             order_parts: Slab::new(),
             order_book: OrderBook::new(),
+            unreserved: Slab::new(),
+            unreserved_by_key: BTreeMap::new(),
             outcomes: Generations::new(),
             digest: Digest::EMPTY,
             unsummed: Vec::new(),

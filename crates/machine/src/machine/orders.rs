@@ -4,9 +4,11 @@ use super::Machine;
 use super::carts::{plan_cart, plan_forced};
 use crate::decision::{Answer, Decision, Refusal, Ticket};
 use crate::ledger::record::body_of;
-use crate::moves::{Joining, Terms};
+use crate::moves::{Joining, RowsPlan, Terms};
 use crate::verbs::PlacementCheck;
-use stockhold_protocol::command::{EventLine, OrderAction, OrderEvent, PlaceFailed, Placement};
+use stockhold_protocol::command::{
+    AppendReservations, EventLine, OrderAction, OrderEvent, PlaceFailed, Placement,
+};
 use stockhold_protocol::event::EventKind;
 use stockhold_protocol::{BadField, Code, Deadline, Line, Outcome, Quantity};
 
@@ -90,6 +92,16 @@ impl Machine {
             return Ok(self.grant(&terms, 0, false));
         }
         Ok(self.state.with_report(answer, &self.plan))
+    }
+
+    /// Appends signed rows.
+    #[inline(never)]
+    pub(super) fn append_rows(&mut self, op: u64, append: &AppendReservations) -> Decision {
+        self.plan.clear();
+        let mut rows = RowsPlan::default();
+        let answer = self.state.plan_rows(append, &mut self.plan, &mut rows)?;
+        self.state.execute_rows(op, &self.plan, &rows);
+        Ok(answer)
     }
 
     /// Plans the units that a compensation adds to the promise, as a cart of its own. Returns their stock.

@@ -39,7 +39,7 @@ impl State {
         }
     }
 
-    fn change_reservation(
+    pub(super) fn change_reservation(
         &mut self,
         change: &ReservationChange,
         lines: &[LineState],
@@ -79,7 +79,7 @@ impl State {
         }
     }
 
-    fn move_units(&mut self, movement: &Movement) {
+    pub(super) fn move_units(&mut self, movement: &Movement) {
         let Movement { sku, units, account, .. } = *movement;
         match account {
             Account::Order { stock, quota } => {
@@ -87,6 +87,7 @@ impl State {
                 self.settle(at.cluster);
                 self.promise(at, units, quota);
             }
+            Account::Unreserved { order, stock } => self.promise_unreserved(order, stock, sku, units),
             Account::Hold { stock, deadline_s, quota, line: LineCount::Increases } => {
                 let at = self.place_of_line(sku, stock);
                 self.hold(at, deadline_s, units, quota);
@@ -191,7 +192,7 @@ impl State {
     }
 
     /// Adds units to the confirmed promises, and `quota` of them to the units taken from the quota.
-    fn promise(&mut self, at: At, units: i64, quota: i64) {
+    pub(super) fn promise(&mut self, at: At, units: i64, quota: i64) {
         self.recount_cluster(at.cluster);
         let cluster = self.clusters.get_mut(at.cluster);
         cluster.pool.add_promise(self.catalog.layout.group(cluster.group), at.index, units);

@@ -125,7 +125,9 @@ impl State {
         let of_sku = movements.iter().filter(|movement| movement.sku == departure.sku);
         for (at, movement) in of_sku.clone().enumerate() {
             match movement.account {
-                Account::Order { stock, .. } | Account::Hold { stock, .. } => {
+                Account::Order { stock, .. }
+                | Account::Hold { stock, .. }
+                | Account::Unreserved { stock, .. } => {
                     // A promise in another group does not affect this cluster.
                     let place = self.catalog.layout.stock_in_group(stock);
                     if let Some(place) = place.filter(|place| place.group == in_group.group) {

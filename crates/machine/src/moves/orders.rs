@@ -24,7 +24,7 @@ impl State {
                 self.begin_order_change(order);
                 order
             }
-            None => self.create_order(terms),
+            None => self.create_order(terms.ticket.op, terms.owner, terms.reference),
         };
         self.link_to_order(reservation, order);
         if self.reservations.get(reservation).deadline_s == 0 {
@@ -52,7 +52,7 @@ impl State {
     }
 
     /// An event of the current op without a document.
-    fn event_head(&self, kind: EventKind) -> EventHead<'static> {
+    pub(super) fn event_head(&self, kind: EventKind) -> EventHead<'static> {
         EventHead {
             kind,
             code: Code::Ok,
@@ -72,8 +72,13 @@ impl State {
 
     /// Whether an order has room for an event with so many bookings, up to a number of bytes.
     pub(crate) fn check_event_room(&self, order: u32, bookings: usize, most: usize) -> Result<(), Refusal> {
+        self.check_event_bytes(order, event_bytes_max(bookings), most)
+    }
+
+    /// Whether an order has room for so many bytes of events, up to a number of bytes.
+    pub(crate) fn check_event_bytes(&self, order: u32, bytes: usize, most: usize) -> Result<(), Refusal> {
         let used = usize::try_from(self.orders.get(order).event_bytes).unwrap_or(usize::MAX);
-        if used.saturating_add(event_bytes_max(bookings)) > most {
+        if used.saturating_add(bytes) > most {
             return Err(Refusal::limit("order_event_bytes_max", most));
         }
         Ok(())
@@ -92,7 +97,12 @@ impl State {
     }
 
     /// Appends an event to an order, whose change has begun.
-    fn append_event(&mut self, order: u32, head: &EventHead<'_>, bookings: impl Iterator<Item = Booking>) {
+    pub(super) fn append_event(
+        &mut self,
+        order: u32,
+        head: &EventHead<'_>,
+        bookings: impl Iterator<Item = Booking>,
+    ) {
         let bytes = self.encode_event(order, head, bookings);
         self.append_order_bytes(order, &bytes);
         self.keep_event_buffer(bytes);
@@ -125,15 +135,15 @@ impl State {
     }
 
     /// A new order, which is not counted yet. At the limit, the oldest settled order ends.
-    fn create_order(&mut self, terms: &Terms<'_>) -> u32 {
+    pub(super) fn create_order(&mut self, op: u64, owner: u64, number: &str) -> u32 {
         if self.order_book.len() >= self.core.configuration.orders_max {
             let oldest = self.order_book.oldest;
             assert!(oldest != NO_SLOT, "the command was checked against the limit of orders");
             self.erase_order(oldest);
         }
-        let key = order_key(terms.ticket.op).max(self.order_book.last_key.saturating_add(1));
+        let key = order_key(op).max(self.order_book.last_key.saturating_add(1));
         self.order_book.last_key = key;
-        let row = OrderRow::new(key, terms.owner, terms.reference.as_bytes());
+        let row = OrderRow::new(key, owner, number.as_bytes());
         let order = self.orders.insert(row);
         self.order_book.insert(order, &self.orders);
         self.begin_new_order(order);

@@ -4,7 +4,7 @@
 //! The state does not change while a plan is built. The methods of [`Plan`] keep the lines of the reservation
 //! consistent with the movements. The guard decides whether a plan is allowed.
 
-use crate::ledger::record::{Booking, LineState, ReservationRow, Shipment, Stage, Total};
+use crate::ledger::record::{Booking, LineState, NO_ORDER, ReservationRow, Shipment, Stage, Total};
 use crate::ledger::state::At;
 use crate::table::NO_SLOT;
 use stockhold_protocol::event::EventKind;
@@ -77,6 +77,8 @@ pub(crate) enum LineCount {
 pub(crate) enum Account {
     /// Units promised by confirmed reservations of a stock.
     Order { stock: u32, quota: i64 },
+    /// Units promised in a stock to the order with this key, without a reservation.
+    Unreserved { order: u64, stock: u32 },
     /// Units held in a stock until a deadline.
     Hold { stock: u32, deadline_s: u32, quota: i64, line: LineCount },
     /// Units on hand at a source. `in_stock` also sets the status of the source item.
@@ -93,10 +95,14 @@ pub(crate) struct Movement {
     pub(crate) line_index: usize,
 }
 
-/// The reservation that a plan changes, with its stage and deadline before and after.
+/// The reservation that a plan changes, with its stage and deadline before and after. Units of an order that are in no
+/// reservation are planned like a confirmed one, which has no record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReservationChange {
+    /// `NO_SLOT` stands for the units of `order` that are in no reservation.
     pub(crate) slot: u32,
+    /// The key of the order, if units without a reservation are changed.
+    order: u64,
     pub(crate) stock: u32,
     pub(crate) before: Stage,
     pub(crate) after: Stage,
@@ -108,7 +114,9 @@ impl ReservationChange {
     /// The account of its promised units, at the stage and deadline planned so far.
     fn account(&self, quota: i64, line: LineCount) -> Account {
         let (stock, deadline_s) = (self.stock, self.deadline_after_s);
-        if self.after == Stage::Held {
+        if self.slot == NO_SLOT {
+            Account::Unreserved { order: self.order, stock }
+        } else if self.after == Stage::Held {
             Account::Hold { stock, deadline_s, quota, line }
         } else {
             Account::Order { stock, quota }
@@ -223,11 +231,31 @@ impl Plan {
         self.may_have_order = row.notes != NO_SLOT;
         self.reservation = Some(ReservationChange {
             slot,
+            order: NO_ORDER,
             stock: row.stock,
             before: stage,
             after: stage,
             deadline_before_s: deadline_s,
             deadline_after_s: deadline_s,
+        });
+    }
+
+    /// Sets the units of an order in a stock that are in no reservation as what the plan changes. The caller has filled
+    /// `lines` with them.
+    pub(crate) fn begin_unreserved(&mut self, kind: EventKind, order: u64, stock: u32) {
+        self.stock = Some(stock);
+        self.event.kind = kind;
+        self.may_have_order = true;
+        let (before, after) = (Stage::Confirmed, Stage::Confirmed);
+        let (deadline_before_s, deadline_after_s) = (0, 0);
+        self.reservation = Some(ReservationChange {
+            slot: NO_SLOT,
+            order,
+            stock,
+            before,
+            after,
+            deadline_before_s,
+            deadline_after_s,
         });
     }
 
@@ -240,6 +268,10 @@ impl Plan {
     pub(crate) fn end_change(&mut self) {
         if let Some(change) = self.reservation.take() {
             let (lines, shipments) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.shipments));
+            if change.slot == NO_SLOT {
+                // Its movements say everything.
+                return;
+            }
             self.others.push(ChangedReservation { change, lines, shipments });
         }
     }

@@ -9,8 +9,8 @@ use crate::ledger::catalog::LinkRow;
 use crate::ledger::core::Core;
 use crate::ledger::record::{
     Content, ItemRow, LineRow, NoteRow, NotifyRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, Record,
-    ReservationRow, Section, SettingsRow, SkuRow, Stage, TableSection, each_table, generation_of,
-    record_table,
+    ReservationRow, Section, SettingsRow, SkuRow, Stage, TableSection, UnreservedRow, each_table,
+    generation_of, record_table,
 };
 use crate::ledger::state::State;
 use crate::machine::Machine;
@@ -242,6 +242,15 @@ impl State {
             return Err(LoadError::Dangling(Section::Notify));
         }
         self.add_notify(row);
+        Ok(())
+    }
+
+    fn load_unreserved(&mut self, row: UnreservedRow) -> Result<(), LoadError> {
+        let key = (row.order, row.stock, row.sku);
+        if !self.is_sound_unreserved(&row) || self.unreserved_by_key.contains_key(&key) {
+            return Err(LoadError::Dangling(Section::Unreserved));
+        }
+        self.add_unreserved(row);
         Ok(())
     }
 

@@ -1,9 +1,12 @@
 //! Loading the orders of a snapshot, and joining them with their reservations.
 
 use super::load::LoadError;
-use crate::ledger::record::{NoteKind, OrderLine, OrderPartRow, OrderRow, OrderSums, PART_BYTES, Section};
+use crate::ledger::record::{
+    NO_ORDER, NoteKind, OrderLine, OrderPartRow, OrderRow, OrderSums, PART_BYTES, Section,
+};
 use crate::ledger::state::State;
 use crate::table::NO_SLOT;
+use std::collections::BTreeSet;
 
 impl State {
     pub(super) fn load_order(&mut self, row: OrderRow) -> Result<(), LoadError> {
@@ -70,6 +73,9 @@ impl State {
                 settled.push((row.settled_number, slot));
             }
         }
+        if self.has_orphaned_units() {
+            return Err(LoadError::Dangling(Section::Unreserved));
+        }
         settled.sort_unstable();
         if !settled.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(LoadError::Dangling(Section::Order));
@@ -79,6 +85,18 @@ impl State {
         }
         self.plan_upkeep();
         Ok(())
+    }
+
+    /// Whether units without a reservation name an order that does not exist.
+    fn has_orphaned_units(&self) -> bool {
+        let mut keys: BTreeSet<u64> = self.unreserved_by_key.keys().map(|(order, _, _)| *order).collect();
+        keys.remove(&NO_ORDER);
+        if !keys.is_empty() {
+            self.orders.iter().for_each(|(_, row)| {
+                keys.remove(&row.key);
+            });
+        }
+        !keys.is_empty()
     }
 
     /// Whether the events of an order are incomplete, cannot be decoded, or have totals that no order can have.

@@ -9,7 +9,7 @@
 use crate::ledger::cursor::{GrantCursor, RecordSink, Sections};
 use crate::ledger::record::{
     Content, ItemRow, LineRow, NoteRow, NotifyRow, OrderPartRow, OrderRow, OutcomeRow, PositionRow, Record,
-    ReservationRow, Section, SettingsRow, SkuRow, TableSection, each_table, record_table,
+    ReservationRow, Section, SettingsRow, SkuRow, TableSection, UnreservedRow, each_table, record_table,
 };
 use crate::ledger::state::State;
 use crate::machine::Machine;
@@ -104,6 +104,7 @@ impl Machine {
             .saturating_add(state.notes.snapshot_bytes())
             .saturating_add(state.orders.snapshot_bytes())
             .saturating_add(state.order_parts.snapshot_bytes())
+            .saturating_add(state.unreserved.snapshot_bytes())
     }
 }
 

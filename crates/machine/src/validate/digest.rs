@@ -70,6 +70,7 @@ impl State {
         self.settings.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         self.items.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         self.notifies.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
+        self.unreserved.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         self.positions.iter().for_each(|(_, row)| add(row.hash(&mut bytes)));
         for (_, row) in self.reservations.iter() {
             if row.ends_at_s() != 0 && row.ends_at_s() <= self.now_s() {

@@ -26,7 +26,11 @@ impl Recount {
         if state.find_order(&number) != Some(slot) {
             self.findings.add(|| format!("order {number} is not in the index"));
         }
-        let (found, mut cost) = state.recount_order(slot);
+        let (mut found, mut cost) = state.recount_order(slot);
+        for row in state.unreserved_of(row.key) {
+            let sums = found.entry((row.stock, row.sku)).or_default();
+            sums.open = sums.open.saturating_add(row.units);
+        }
         for (key, units) in state.units_of_order(slot) {
             cost = cost.saturating_add(1);
             let reserved = found.get(&key).copied().unwrap_or_default();
@@ -35,7 +39,7 @@ impl Recount {
             if open != reserved.open {
                 self.findings.add(|| {
                     format!(
-                        "order {number} has {open} open units of sku {} in stock {}, its reservations have {}",
+                        "order {number} has {open} open units of sku {} in stock {}, its reservations and rows have {}",
                         key.1, key.0, reserved.open
                     )
                 });

@@ -24,6 +24,7 @@ impl Recount {
             op: state.core.op,
             time: state.hold_time(),
             reservations: VisitOnce::new(state.reservations.slots()),
+            unreserved: VisitOnce::new(state.unreserved.slots()),
             clusters: VisitOnce::new(clusters),
             cluster_checks: VisitOnce::new(clusters),
             orders: VisitOnce::new(state.orders.slots()),
@@ -41,6 +42,8 @@ impl Recount {
         while left > 0 {
             let cost = if let Some(slot) = self.reservations.next() {
                 self.visit_reservation(state, slot)
+            } else if let Some(slot) = self.unreserved.next() {
+                self.visit_unreserved(state, slot)
             } else if let Some(number) = self.clusters.next() {
                 self.visit_cluster(state, number)
             } else if let Some(number) = self.cluster_checks.next() {
@@ -150,6 +153,15 @@ impl Recount {
         u32::try_from(lines.len()).unwrap_or(u32::MAX)
     }
 
+    /// Adds units that are promised without a reservation, as of the mark. Returns the cost.
+    fn visit_unreserved(&mut self, state: &State, slot: u32) -> u32 {
+        if state.unreserved.contains(slot) {
+            let row = state.unreserved.get(slot);
+            self.add((row.sku, row.stock), Sums { confirmed: row.units, held: 0 });
+        }
+        1
+    }
+
     /// Subtracts the promises that one cluster counts, as of the mark. Returns the cost.
     fn visit_cluster(&mut self, state: &State, number: u32) -> u32 {
         let cluster = state.clusters.get(number);
@@ -185,7 +197,7 @@ impl Recount {
         if !self.has_overflowed {
             self.findings.add(|| {
                 format!(
-                    "the reservations of sku {sku} in stock {stock} promise {} confirmed and {} held units \
+                    "the reservations and rows of sku {sku} in stock {stock} promise {} confirmed and {} held units \
                      (in ten-thousandths) more than the stock counts",
                     sum.confirmed, sum.held
                 )
@@ -247,6 +259,24 @@ impl State {
         }
     }
 
+    /// Must be called before the record of units without a reservation is removed.
+    pub(crate) fn recount_unreserved(&mut self, slot: u32) {
+        if self.recount.is_some() {
+            self.with_recount(|recount, state| {
+                if recount.unreserved.is_first_visit(slot) {
+                    recount.visit_unreserved(state, slot);
+                }
+            });
+        }
+    }
+
+    /// Must be called after such a record was made. A recount in progress then does not count it.
+    pub(crate) fn pass_unreserved(&mut self, slot: u32) {
+        if let Some(recount) = &mut self.recount {
+            recount.unreserved.is_first_visit(slot);
+        }
+    }
+
     /// Must be called before the promises of a cluster change.
     #[inline]
     pub(crate) fn recount_cluster(&mut self, number: u32) {
@@ -265,6 +295,9 @@ impl State {
         self.with_recount(|recount, state| {
             while let Some(slot) = recount.reservations.next() {
                 recount.visit_reservation(state, slot);
+            }
+            while let Some(slot) = recount.unreserved.next() {
+                recount.visit_unreserved(state, slot);
             }
             while let Some(number) = recount.clusters.next() {
                 recount.visit_cluster(state, number);

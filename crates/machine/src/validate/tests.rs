@@ -2,7 +2,7 @@
 //! state changes.
 #![expect(clippy::arithmetic_side_effects, reason = "a test counts to a few hundred")]
 
-use crate::ledger::record::{Booking, LineState, Total};
+use crate::ledger::record::{Booking, LineState, NO_ORDER, Total, UnreservedRow};
 use crate::machine::Machine;
 use crate::moves::Plan;
 use crate::{Configuration, Genesis};
@@ -113,7 +113,7 @@ fn a_sound_state_is_sound_while_it_changes() {
 /// Breaks a state; and a part of the finding that is expected.
 type Tampering = (fn(&mut Machine), &'static str);
 
-const TAMPERINGS: [Tampering; 7] = [
+const TAMPERINGS: [Tampering; 8] = [
     // A position that counts more than is promised. The digest is correct, so only the comparison of
     // promises can detect it.
     (
@@ -121,6 +121,14 @@ const TAMPERINGS: [Tampering; 7] = [
             let mut plan = Plan::default();
             plan.promise(5, 0, 10_000, 0, 0);
             machine.state_to_scan().execute(&plan);
+        },
+        "more than the stock counts",
+    ),
+    // Units that are promised without a reservation, and that no position has.
+    (
+        |machine| {
+            let row = UnreservedRow { order: NO_ORDER, stock: 0, sku: 7, units: 10_000 };
+            machine.state_to_scan().add_unreserved(row);
         },
         "more than the stock counts",
     ),
@@ -156,7 +164,7 @@ const TAMPERINGS: [Tampering; 7] = [
             (plan.order, plan.bookings) = (Some(order), vec![booking]);
             state.execute(&plan);
         },
-        "its reservations have",
+        "its reservations and rows have",
     ),
     // An order that is not found by its number.
     (

@@ -63,6 +63,10 @@ impl State {
             }
             return Ok(Definition::NewSku { name: definition.sku.clone(), kind, decimals });
         };
+        if kind == SkuKind::Uncatalogued {
+            // The catalog knows the SKU already.
+            return Ok(Definition::Nothing(sku));
+        }
         let has_units = self.items_of(sku).next().is_some() || self.has_promises(sku);
         if kind == SkuKind::Composite && has_units {
             let rule = "must stay what it is while there are source items or promises of the SKU";
@@ -199,6 +203,10 @@ impl State {
         let next = present.changed(change).map_err(|error| Refusal::field(&error))?;
         if next.sharing == present.sharing {
             return Ok(Definition::Configure { next, layout: None });
+        }
+        if self.has_negative_sums() {
+            let rule = "must stay independent while more units were given back without an order than were promised so";
+            return Err(Refusal::new(Code::WouldBreakPromises).rule("sharing", rule));
         }
         let layout = self.catalog.layout_with(self.catalog.links().keys(), mode_of(next.sharing));
         let layout = layout.map_err(Refusal::group_too_large)?;

@@ -2,7 +2,7 @@
 
 use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal};
-use crate::ledger::record::{OrderLine, Total, body_of};
+use crate::ledger::record::{LineState, OrderLine, Total, body_of};
 use crate::ledger::state::State;
 use crate::moves::Plan;
 use crate::refusal::quantity;
@@ -59,6 +59,7 @@ impl State {
                 Status::Released | Status::ShippedOrReplaced => {}
             }
         }
+        self.add_open_without_reservation(order, stock, &mut open);
         if !open.is_empty() {
             open.sort_unstable_by_key(|line| line.sku);
             let is_equal = holds.is_empty() && open == requested && self.has_only_open(order, stock);
@@ -106,15 +107,14 @@ impl State {
     fn add_open_lines(&self, slot: u32, open: &mut Vec<Line>) {
         let mut lines = Vec::new();
         self.lines_of(slot, &mut lines);
-        for line in lines.iter().filter(|line| line.open > 0) {
-            match open.iter_mut().find(|known| known.sku.0 == line.sku) {
-                Some(known) => {
-                    let sum = known.quantity.raw().saturating_add(line.open);
-                    known.quantity = quantity(sum);
-                }
-                None => open.push(Line::new(SkuId(line.sku), quantity(line.open))),
-            }
-        }
+        add_open(&lines, open);
+    }
+
+    /// Adds the open units of an order in a stock that are in no reservation.
+    fn add_open_without_reservation(&self, order: u32, stock: u32, open: &mut Vec<Line>) {
+        let mut lines = Vec::new();
+        self.unreserved_lines(self.orders.get(order).key, stock, &mut lines);
+        add_open(&lines, open);
     }
 
     /// Whether all units that an order ever had in a stock are open.
@@ -143,5 +143,17 @@ impl State {
         let nothing_left =
             |line: &OrderLine| line.totals.of(Total::Shipped) == 0 && line.totals.of(Total::Beyond) == 0;
         has_failed && of_stock.all(nothing_left)
+    }
+}
+
+fn add_open(lines: &[LineState], open: &mut Vec<Line>) {
+    for line in lines.iter().filter(|line| line.open > 0) {
+        match open.iter_mut().find(|known| known.sku.0 == line.sku) {
+            Some(known) => {
+                let sum = known.quantity.raw().saturating_add(line.open);
+                known.quantity = quantity(sum);
+            }
+            None => open.push(Line::new(SkuId(line.sku), quantity(line.open))),
+        }
     }
 }

@@ -65,7 +65,12 @@ impl Machine {
             state.notes.bytes(),
             state.erase_due.bytes(),
         ];
-        let order_bytes = [state.orders.bytes(), state.order_parts.bytes(), state.order_book.bytes()];
+        let order_bytes = [
+            state.orders.bytes(),
+            state.order_parts.bytes(),
+            state.order_book.bytes(),
+            state.unreserved.bytes(),
+        ];
         let other_bytes = [
             state.skus.bytes(),
             state.sku_index.bytes(),

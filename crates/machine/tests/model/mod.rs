@@ -114,6 +114,11 @@ const EXPECTED_ANSWERS: &[(&str, &[&str])] = &[
     ("sell", &["ok", "needed_elsewhere", "sold_out", "quota_exceeded", "not_enough_at_source"]),
     ("refund", &["ok", "more_than_open", "more_than_shipped", "already_closed", "not_confirmed"]),
     ("transfer", &["ok", "needed_elsewhere", "not_enough_at_source"]),
+    (
+        "append_reservations",
+        &["ok", "sold_out", "more_than_open", "not_in_reservation", "no_source_in_stock", "not_assigned"],
+    ),
+    ("append_reservations", &["replayed", "id_reused", "unknown_name"]),
     ("count_many", &["ok", "unknown_name"]),
     ("assign", &["ok", "unknown_name", "replayed"]),
     ("unassign", &["ok", "needed_elsewhere", "unknown_name", "id_reused"]),

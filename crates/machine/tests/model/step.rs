@@ -3,10 +3,11 @@
 use super::drive::names;
 use proptest::prelude::*;
 use stockhold_model::{
-    Bulk, CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
-    Wanted, mark_name,
+    Bulk, CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, RowStep, SKUS, SOURCES, STOCKS, Setting,
+    Step, Value, Wanted, mark_name,
 };
 use stockhold_protocol::command::{Configure, OrderAction, Target};
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::{ChannelId, StockId};
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -144,6 +145,33 @@ fn order_step() -> impl Strategy<Value = OrderStep> {
     )
 }
 
+fn row() -> impl Strategy<Value = RowStep> {
+    use EventKind::{
+        CreditmemoCreated, InvoiceCreated, ManualCompensation, OrderCanceled, OrderPlaceFailed, OrderPlaced,
+        ShipmentCreated,
+    };
+    let order = proptest::option::weighted(0.6, 0..ORDERS);
+    let event = prop_oneof![
+        5 => Just(OrderPlaced),
+        1 => Just(OrderPlaceFailed),
+        2 => Just(OrderCanceled),
+        3 => Just(ShipmentCreated),
+        1 => Just(InvoiceCreated),
+        2 => Just(CreditmemoCreated),
+        2 => Just(ManualCompensation),
+    ];
+    let place =
+        (prop_oneof![40 => 0..STOCKS, 1 => Just(STOCKS)], prop_oneof![60 => 0..SKUS, 1 => Just(SKUS)]);
+    (order, event, place, 1_i64..10, proptest::bool::weighted(0.55)).prop_map(
+        |(order, event, (stock, sku), halves, is_promise)| {
+            let is_promise =
+                if event == EventKind::OrderPlaced { true } else { is_promise && order.is_none() };
+            let halves = if is_promise { -halves } else { halves };
+            RowStep { order, event, stock, sku, halves }
+        },
+    )
+}
+
 /// Most compensations that add units name one stock.
 fn lines_stock(stock: Option<u32>, order: u32) -> Option<u32> {
     if stock == Some(0) { stock } else { Some(order % STOCKS) }
@@ -185,6 +213,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         16 => placement().prop_map(Step::Place),
         4 => (pick(), 0..ORDERS).prop_map(|(of, order)| Step::PlaceFailed(of, order)),
         30 => order_step().prop_map(Step::Event),
+        10 => proptest::collection::vec(row(), 1..5).prop_map(Step::Append),
         6 => (source(), 0..SKUS, -4_i64..30, proptest::option::weighted(0.3, any::<bool>()))
             .prop_map(|(source, sku, quantity, in_stock)| Step::Count(source, sku, quantity, in_stock)),
         5 => (source(), 0..SKUS, prop_oneof![-12_i64..0, 1_i64..20])

@@ -5,6 +5,7 @@ mod goods;
 mod memo;
 mod placement;
 mod promise;
+pub(crate) mod rows;
 
 use crate::decide::{Answer, Decision, HeldLine, amount, at, bounded, of_sku, plain, unknown};
 use crate::orders::{Moved, Note, OrderUnits};
@@ -156,6 +157,7 @@ impl Model {
             if step.action == OrderAction::Compensate { self.plan_added(step, &wants)? } else { None };
         *self = event.after;
         self.close_settled(step.order);
+        self.drop_ended_rows();
         let note = Note {
             kind: kind_of(step.action),
             document: step.document,

@@ -1,5 +1,6 @@
 //! Events that change what is promised: confirm, extend, cancel, edit and compensate.
 
+use super::rows::is_of_rows;
 use super::{Event, Want};
 use crate::decide::{Answer, at, bounded, of_sku, plain};
 use crate::limits::bad_field;
@@ -180,7 +181,7 @@ impl Model {
         ids.retain(|id| self.reservations[id].stock == stock);
         let is_held = ids.iter().any(|id| self.is_live(id));
         ids.retain(|id| self.is_confirmed(id));
-        let Some(newest) = ids.last().copied() else {
+        let Some(newest) = ids.iter().rev().find(|id| !is_of_rows(**id)).copied() else {
             return Err(plain(if is_held { Code::NotConfirmed } else { Code::AlreadyClosed }));
         };
         let (mut growths, mut shrinks) = (Vec::new(), Vec::new());

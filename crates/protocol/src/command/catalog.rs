@@ -84,6 +84,8 @@ pub enum SkuKind {
     Virtual,
     /// Made of other SKUs. It has no source items and cannot be reserved itself.
     Composite,
+    /// Unknown to the catalog: rows of reservations name it. It has no source items and is not sold.
+    Uncatalogued,
 }
 
 /// Creates a SKU, or changes the SKU with this name.

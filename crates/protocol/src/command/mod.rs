@@ -15,6 +15,7 @@ pub mod hot;
 pub mod order;
 mod order_event;
 mod plain;
+mod rows;
 mod table;
 
 pub use bulk::*;
@@ -25,4 +26,5 @@ pub use hot::{Extend, Placement, Release, Replace, Reserve, Sell, Ship, Target};
 pub use order::*;
 pub use order_event::{EventLine, OrderAction, OrderEvent, PlaceFailed};
 pub use plain::{PlainCart, peek};
+pub use rows::{AppendReservations, SignedRow};
 pub use table::{Command, Kind, Role};

@@ -256,14 +256,14 @@ impl ColdBody for PlaceFailed {
     }
 }
 
-fn check_number(number: &str) -> Result<(), BadField> {
+pub(super) fn check_number(number: &str) -> Result<(), BadField> {
     if number.is_empty() {
         return Err(BadField::new("order", "must not be empty"));
     }
     check_length("order", number)
 }
 
-fn check_length(field: &'static str, text: &str) -> Result<(), BadField> {
+pub(super) fn check_length(field: &'static str, text: &str) -> Result<(), BadField> {
     if text.len() > REFERENCE_BYTES_MAX {
         Err(BadField::new(field, "must be at most 32 bytes"))
     } else {

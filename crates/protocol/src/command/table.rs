@@ -19,6 +19,7 @@ use super::fingerprint::Scratch;
 use super::hot::{Extend, Placement, Release, Replace, Reserve, Sell, Ship};
 use super::order::{Amend, Refund, Unship};
 use super::order_event::{OrderEvent, PlaceFailed};
+use super::rows::AppendReservations;
 use crate::codec::Reader;
 use crate::error::BadField;
 use crate::id::ReservationId;
@@ -254,6 +255,8 @@ commands! {
     12 "order_event" Settle OrderEvent(event: boxed OrderEvent);
     /// A placement failed: what is open of it is given back.
     13 "order_place_failed" Settle PlaceFailed(failure: cold PlaceFailed);
+    /// Promises and gives back units by signed rows, without reservations.
+    14 "append_reservations" Promise AppendReservations(append: cold AppendReservations);
     /// Records the absolute quantity of a source item.
     16 "count" Goods Count(count: cold Count);
     /// Records a change of a source item.

@@ -4,12 +4,14 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::command::{
-    Adjust, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count, CountLine, CountMany,
-    EpochStart, EventLine, Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderAction,
-    OrderEvent, PartKind, Parts, PlaceFailed, Placement, QuotaChange, Readmit, Refund, RefundPart, Release,
-    Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
-    SourceDefinition, StockDefinition, Target, Transfer, TransferLines, TransferMany, Unassign,
+    Adjust, AppendReservations, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count,
+    CountLine, CountMany, EpochStart, EventLine, Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval,
+    Notify, OrderAction, OrderEvent, PartKind, Parts, PlaceFailed, Placement, QuotaChange, Readmit, Refund,
+    RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship,
+    SignedRow, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target, Transfer, TransferLines,
+    TransferMany, Unassign,
 };
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -305,6 +307,19 @@ fn order_event() -> impl Strategy<Value = Command<'static>> {
     })
 }
 
+/// Valid signed rows.
+fn rows() -> impl Strategy<Value = Command<'static>> {
+    let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(|kind| kind.is_of_rows()).collect();
+    let place = (0_u32..6, 0_u32..6, line_quantity(), any::<bool>());
+    let row = (text(32), prop::sample::select(kinds), place).prop_map(
+        |(order, event, (stock, sku, quantity, is_promise))| {
+            let quantity = if is_promise { quantity_of(-quantity.raw()) } else { quantity };
+            SignedRow { order, event, stock: StockId(stock), sku: SkuId(sku), quantity }
+        },
+    );
+    some(row, 1..=1_024).prop_map(|rows| Command::AppendReservations(AppendReservations { rows }))
+}
+
 fn bulk() -> impl Strategy<Value = Command<'static>> {
     let skus = || vec(any::<u32>().prop_map(SkuId), 1..=100);
     let sources = || vec(any::<u32>().prop_map(SourceId), 1..=100);
@@ -344,10 +359,11 @@ fn bulk() -> impl Strategy<Value = Command<'static>> {
 /// Every kind of catalog command.
 pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
     let pair = || (any::<u32>(), any::<u32>()).prop_map(|(stock, other)| (StockId(stock), other));
-    let kinds = vec![SkuKind::Simple, SkuKind::Virtual, SkuKind::Composite];
+    let kinds = vec![SkuKind::Simple, SkuKind::Virtual, SkuKind::Composite, SkuKind::Uncatalogued];
     prop_oneof![
         3 => goods(),
         3 => order_event(),
+        2 => rows(),
         1 => ("[!-~]{1,32}", any::<[u8; 16]>()).prop_map(|(order, id)| {
             Command::PlaceFailed(PlaceFailed { order, placement: ReservationId(CommandId::from_bytes(id)) })
         }),

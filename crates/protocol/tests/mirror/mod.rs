@@ -1,7 +1,7 @@
 //! Copies of the cold types, field by field as in PROTOCOL.md, for bincode's own derives.
 #![expect(clippy::struct_field_names, reason = "fields are named as the protocol names them")]
 
-use crate::random_values::{Action, Change};
+use crate::random_values::{Action, Change, RowEvent};
 
 mirror_tagged!(Hello {
     1 version_min: u8 as value,
@@ -52,7 +52,7 @@ mirror_tagged!(SourceDefinition {
 mirror_tagged!(StockDefinition {
     1 name: String as value,
 });
-mirror_enum!(SkuKind { Simple(), Virtual(), Composite() });
+mirror_enum!(SkuKind { Simple(), Virtual(), Composite(), Uncatalogued() });
 mirror_tagged!(SkuDefinition {
     1 sku: String as value,
     2 kind: SkuKind as value,
@@ -193,6 +193,9 @@ mirror_tagged!(OrderEvent {
 mirror_tagged!(PlaceFailed {
     1 order: String as value,
     2 placement: [u8; 16] as value,
+});
+mirror_tagged!(AppendReservations {
+    1 rows: Vec<(String, RowEvent, u32, u32, i64)> as value,
 });
 mirror_tagged!(Readmit {
     1 epoch: u64 as value,

@@ -114,6 +114,16 @@ impl Draw for Action {
     }
 }
 
+/// The number of a kind of event that rows have. Others are not decoded.
+#[derive(Clone, Copy, PartialEq, Debug, bincode::Encode, bincode::Decode)]
+pub(crate) struct RowEvent(u8);
+
+impl Draw for RowEvent {
+    fn draw(random: &mut Random) -> Self {
+        Self(u8::try_from(random.below(7)).unwrap() + 1)
+    }
+}
+
 impl<A: Draw, B: Draw, C: Draw, D: Draw, E: Draw> Draw for (A, B, C, D, E) {
     fn draw(random: &mut Random) -> Self {
         (A::draw(random), B::draw(random), C::draw(random), D::draw(random), E::draw(random))

@@ -2,11 +2,13 @@
 
 use super::{raw, reservation};
 use stockhold_protocol::command::{
-    Adjust, Amend, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count, CountLine, CountMany,
-    EpochStart, EventLine, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderAction, OrderEvent,
-    PlaceFailed, QuotaChange, Readmit, Rename, SettingScope, SettingsChange, Sharing, SkuDefinition, SkuKind,
-    SourceDefinition, StockDefinition, Transfer, TransferLines, TransferMany, Unassign, Unship,
+    Adjust, Amend, AppendReservations, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count,
+    CountLine, CountMany, EpochStart, EventLine, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify,
+    OrderAction, OrderEvent, PlaceFailed, QuotaChange, Readmit, Rename, SettingScope, SettingsChange,
+    Sharing, SignedRow, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Transfer, TransferLines,
+    TransferMany, Unassign, Unship,
 };
+use stockhold_protocol::event::EventKind;
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Command, Envelope, Line, SkuId, SourceId, StockId, Timestamp};
 
@@ -103,7 +105,7 @@ fn configure() -> Configure {
 }
 
 /// The commands that name an order.
-fn order_commands() -> [(&'static str, Command<'static>); 3] {
+fn order_commands() -> [(&'static str, Command<'static>); 4] {
     [
         ("order_event", order_event()),
         ("order_event_cancel", cancellation()),
@@ -111,7 +113,23 @@ fn order_commands() -> [(&'static str, Command<'static>); 3] {
             "order_place_failed",
             Command::PlaceFailed(PlaceFailed { order: "100000123".into(), placement: reservation() }),
         ),
+        ("append_reservations", append()),
     ]
+}
+
+fn append() -> Command<'static> {
+    let row = |order: &str, event, quantity| SignedRow {
+        order: order.into(),
+        event,
+        stock: StockId(1),
+        sku: SkuId(7),
+        quantity: raw(quantity),
+    };
+    let rows = vec![
+        row("100000123", EventKind::OrderPlaced, -25_000),
+        row("", EventKind::ManualCompensation, 5_000),
+    ];
+    Command::AppendReservations(AppendReservations { rows })
 }
 
 fn low_stock() -> [(&'static str, Command<'static>); 2] {

@@ -13,6 +13,7 @@ mod order_event;
 mod outcome;
 mod reservation;
 mod table;
+mod unreserved;
 mod varint;
 
 pub(crate) use catalog::{ALL_STOCKS, SettingsRow, SkuRow};
@@ -27,6 +28,7 @@ pub(crate) use outcome::{OutcomeRow, generation_of, read_side};
 pub(crate) use reservation::{Grant, LineRow, LineState, ReservationRow, Stage};
 pub use table::Section;
 pub(crate) use table::{CatalogSection, Content, TableSection, each_table, record_table};
+pub(crate) use unreserved::{NO_ORDER, UnreservedRow};
 
 use crate::table::record_hash;
 use stockhold_protocol::codec::Reader;

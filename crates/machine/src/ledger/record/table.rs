@@ -56,6 +56,8 @@ macro_rules! record_table {
                 16 Order(orders: OrderRow, load_order);
                 /// Further bytes of the events of orders.
                 17 OrderPart(order_parts: OrderPartRow, load_order_part);
+                /// Units that are promised without a reservation.
+                18 Unreserved(unreserved: UnreservedRow, load_unreserved);
             }
             outcomes {
                 /// Recorded outcomes.

@@ -6,6 +6,7 @@ use crate::ledger::record::{Booking, OrderLine, Shipment, Total};
 use crate::ledger::state::State;
 use crate::moves::{Cause, Plan, Report};
 use crate::refusal::quantity;
+use crate::table::NO_SLOT;
 use crate::verbs::hold::Status;
 use std::collections::BTreeMap;
 use stockhold_protocol::command::SkuKind;
@@ -48,15 +49,19 @@ impl State {
             if let Some(known) = known {
                 let at = known.lines.iter().position(|line| line.sku == want.sku).unwrap_or(0);
                 let units = std::mem::take(&mut want.left);
-                beyond.push(Take { slot: known.slot, at, units, index: want.index });
+                beyond.push(Take { slot: known.slot, stock: known.stock, at, units, index: want.index });
             }
         }
         // Units beyond the promise are shipped with the others of their reservation.
         takes.extend(beyond);
-        let position = |slot: u32| candidates.iter().position(|candidate| candidate.slot == slot);
-        takes.sort_by_key(|take| position(take.slot));
+        let position = |take: &Take| candidates.iter().position(|candidate| candidate.has(take));
+        takes.sort_by_key(position);
         self.plan_takes(EventKind::ShipmentCreated, &takes, plan, |take, stock, plan| {
-            let status = self.status_of(self.reservations.get(take.slot));
+            let status = if take.slot == NO_SLOT {
+                Status::Confirmed
+            } else {
+                self.status_of(self.reservations.get(take.slot))
+            };
             if status == Status::Held && plan.changes_hold() {
                 self.plan_confirm_begun(stock, false, plan)?;
             }
@@ -116,6 +121,9 @@ impl State {
         candidates.reverse();
         let mut shipments = Vec::new();
         let takes = take(&candidates, &mut wants, |one, line| {
+            if one.slot == NO_SLOT {
+                return 0;
+            }
             self.shipments_of(one.slot, &mut shipments);
             let of_line = |shipment: &&Shipment| (shipment.sku, shipment.source) == (line.sku, source);
             shipments.iter().filter(of_line).fold(0, |sum, shipment| i64::saturating_add(sum, shipment.units))

@@ -40,7 +40,7 @@ impl State {
         let refunds = take(&candidates, &mut parts.refunded, open);
         // A line may be in both parts, so what the first part takes is not there for the second.
         for take in &refunds {
-            if let Some(one) = candidates.iter_mut().find(|one| one.slot == take.slot) {
+            if let Some(one) = candidates.iter_mut().find(|one| one.has(take)) {
                 one.lines[take.at].open = one.lines[take.at].open.saturating_sub(take.units);
             }
         }
@@ -51,8 +51,8 @@ impl State {
         takes.extend(refunds.into_iter().map(|take| (take, MemoPart::Refunded)));
         takes.extend(losses.into_iter().map(|take| (take, MemoPart::WrittenOff)));
         takes.extend(returns.into_iter().map(|take| (take, MemoPart::Returned)));
-        let position = |slot: u32| candidates.iter().position(|candidate| candidate.slot == slot);
-        takes.sort_by_key(|(take, _)| position(take.slot));
+        let position = |take: &Take| candidates.iter().position(|candidate| candidate.has(take));
+        takes.sort_by_key(|(take, _)| position(take));
         let (takes, kinds): (Vec<Take>, Vec<MemoPart>) = takes.into_iter().unzip();
         let (mut kinds, mut goods) = (kinds.into_iter(), BTreeMap::new());
         self.plan_takes(EventKind::CreditmemoCreated, &takes, plan, |take, stock, plan| {

@@ -7,12 +7,14 @@
 mod goods;
 mod memo;
 mod promise;
+mod rows;
 
 use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal};
-use crate::ledger::record::{Events, LineState, OrderLine};
+use crate::ledger::record::{Events, LineState, NO_ORDER, OrderLine};
 use crate::ledger::state::State;
 use crate::moves::Plan;
+use crate::table::NO_SLOT;
 use stockhold_protocol::Code;
 use stockhold_protocol::command::{EventLine, OrderAction, OrderEvent};
 use stockhold_protocol::event::EventKind;
@@ -30,21 +32,23 @@ struct Want {
     index: usize,
 }
 
-/// A reservation of the order.
+/// A reservation of the order, or its units in a stock that are in no reservation.
 #[derive(Debug)]
 struct Candidate {
+    /// `NO_SLOT` stands for units without a reservation.
     slot: u32,
     stock: u32,
-    /// The op of its grant.
+    /// The op of its grant. Units without a reservation come last.
     op: u64,
     status: Status,
     lines: Vec<LineState>,
 }
 
-/// Units of one line of a reservation that an event means.
+/// Units of one line of a candidate that an event means.
 #[derive(Clone, Copy, Debug)]
 struct Take {
     slot: u32,
+    stock: u32,
     at: usize,
     units: i64,
     index: usize,
@@ -147,7 +151,8 @@ impl State {
         Ok(answer)
     }
 
-    /// The reservations of an order whose records are known, the oldest grant first.
+    /// The reservations of an order whose records are known, the oldest grant first, and then its units without a
+    /// reservation, stock by stock.
     fn candidates(&self, order: u32) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = self
             .reservations_of_order(order)
@@ -158,10 +163,18 @@ impl State {
             })
             .collect();
         candidates.sort_by_key(|candidate| candidate.op);
+        let key = self.orders.get(order).key;
+        let mut stocks: Vec<u32> = self.unreserved_of(key).map(|row| row.stock).collect();
+        stocks.dedup();
+        candidates.extend(stocks.into_iter().map(|stock| {
+            let mut lines = Vec::new();
+            self.unreserved_lines(key, stock, &mut lines);
+            Candidate { slot: NO_SLOT, stock, op: u64::MAX, status: Status::Confirmed, lines }
+        }));
         candidates
     }
 
-    /// Changes the reservations of takes, one after the other. Takes of one reservation must follow each other.
+    /// Changes what takes belong to, one reservation after the other. Takes of one must follow each other.
     fn plan_takes(
         &self,
         kind: EventKind,
@@ -169,8 +182,18 @@ impl State {
         plan: &mut Plan,
         mut change: impl FnMut(&Take, u32, &mut Plan) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        for takes in takes.chunk_by(|a, b| a.slot == b.slot) {
+        for takes in takes.chunk_by(Take::is_beside) {
             let [first, ..] = takes else { continue };
+            if first.slot == NO_SLOT {
+                let key = plan.order.map_or(NO_ORDER, |order| self.orders.get(order).key);
+                self.unreserved_lines(key, first.stock, &mut plan.lines);
+                plan.begin_unreserved(kind, key, first.stock);
+                for take in takes {
+                    change(take, first.stock, plan)?;
+                }
+                plan.end_change();
+                continue;
+            }
             let row = *self.reservations.get(first.slot);
             self.lines_of(first.slot, &mut plan.lines);
             plan.begin_change(kind, first.slot, &row);
@@ -200,6 +223,19 @@ fn more_than(code: Code, lines: &[OrderLine], want: &Want, found: i64) -> Refusa
 
 fn want_of((index, line): (usize, &EventLine)) -> Want {
     Want { sku: line.sku.0, stock: line.stock.map(|stock| stock.0), left: line.quantity.raw(), index }
+}
+
+impl Take {
+    /// Whether both are of the same reservation, or both of the same units without one.
+    fn is_beside(&self, other: &Self) -> bool {
+        (self.slot, self.stock) == (other.slot, other.stock)
+    }
+}
+
+impl Candidate {
+    fn has(&self, take: &Take) -> bool {
+        (self.slot, self.stock) == (take.slot, take.stock)
+    }
 }
 
 impl Want {
@@ -234,7 +270,13 @@ fn take(
                     if units > 0 {
                         want.left = want.left.saturating_sub(units);
                         most = most.saturating_sub(units);
-                        takes.push(Take { slot: candidate.slot, at, units, index: want.index });
+                        takes.push(Take {
+                            slot: candidate.slot,
+                            stock: candidate.stock,
+                            at,
+                            units,
+                            index: want.index,
+                        });
                     }
                 }
             }

@@ -6,6 +6,7 @@ use crate::ledger::record::{OrderLine, Total};
 use crate::ledger::state::State;
 use crate::moves::{Ending, Plan};
 use crate::refusal::quantity;
+use crate::table::NO_SLOT;
 use crate::verbs::hold::Status;
 use stockhold_protocol::event::EventKind;
 use stockhold_protocol::{BadField, Code, Line, SkuId};
@@ -156,7 +157,8 @@ impl State {
         let stock = stock_of_edit(&order_lines, wants)?;
         let mut candidates = self.candidates(order);
         candidates.retain(|candidate| candidate.stock == stock);
-        let confirmed = |candidate: &&Candidate| candidate.status == Status::Confirmed;
+        let confirmed =
+            |candidate: &&Candidate| candidate.status == Status::Confirmed && candidate.slot != NO_SLOT;
         let Some(newest) = candidates.iter().rfind(confirmed).map(|candidate| candidate.slot) else {
             let is_held = candidates.iter().any(|candidate| candidate.status == Status::Held);
             return Err(Refusal::new(if is_held { Code::NotConfirmed } else { Code::AlreadyClosed }));
