@@ -19,7 +19,7 @@ use stockhold_protocol::{CommandId, Quantity, ReservationId};
 pub use bulk::{CountLine, CountMany, Pairs, TransferLines, TransferMany};
 pub use catalog::{Configuration, Goods, Settings, Sharing, Source};
 pub use numbers::NamedError;
-pub use order_event::{Action, EventLine, Row, RowEvent};
+pub use order_event::{Action, EventLine, ExpectedLine, Row, RowEvent, State};
 pub use setting::{Backorders, Setting};
 pub use text::{Reference, Text};
 
@@ -196,6 +196,12 @@ pub enum NamedCommand {
     AppendReservations {
         rows: Vec<Row>,
     },
+    OrderState {
+        order: String,
+        state: State,
+        #[serde(default, skip_serializing_if = "is_default")]
+        lines: Option<Vec<ExpectedLine>>,
+    },
     Count {
         source: String,
         sku: String,
@@ -319,6 +325,7 @@ impl NamedCommand {
             | Self::OrderPlaceFailed { placement: reservation, .. } => [Some(reservation.0), None],
             Self::OrderEvent { .. }
             | Self::AppendReservations { .. }
+            | Self::OrderState { .. }
             | Self::Count { .. }
             | Self::Adjust { .. }
             | Self::Transfer { .. }

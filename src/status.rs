@@ -127,6 +127,7 @@ fn machine_metrics(stats: &Stats, out: &mut Vec<Metric>) {
         ("machine_reservations_max", "reservations", stats.reservations_max),
         ("machine_orders", "orders", stats.orders),
         ("machine_orders_unsettled", "orders", stats.orders_unsettled),
+        ("machine_orders_to_check", "orders", stats.orders_to_check),
         ("machine_orders_max", "orders", stats.orders_max),
         ("machine_order_bytes", "bytes", stats.order_bytes),
         ("machine_outcomes", "outcomes", stats.outcomes),

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{self, Names};
 use super::low_stock::{self, LowStockArguments};
+use super::order_state::{self, InconsistenciesArguments};
 use super::orders::{self, OrdersArguments};
 use super::output::table;
 use super::questions::wrong_answer;
@@ -46,6 +47,8 @@ pub(super) enum List {
     Reservations(ReservationsArguments),
     /// Orders, with the number of those that have open units
     Orders(OrdersArguments),
+    /// Orders whose open units are not what the shop expects
+    Inconsistencies(InconsistenciesArguments),
     /// SKUs, in the order of their definition
     Skus(SkusArguments),
     /// Source items that are low, the lowest first
@@ -183,6 +186,7 @@ pub(super) fn list(context: Context<'_>, what: &List) -> Result<Exit, Failure> {
     let (text, document) = match what {
         List::Reservations(arguments) => reservations(context, arguments)?,
         List::Orders(arguments) => orders::list(context, arguments)?,
+        List::Inconsistencies(arguments) => order_state::list(context, arguments)?,
         List::Skus(arguments) => skus(context, arguments)?,
         List::LowStock(arguments) => low_stock::list(context, arguments)?,
         List::Sources => show::sources(&mut context.server()?)?,

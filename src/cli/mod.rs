@@ -50,6 +50,7 @@ mod open_promises;
 mod opened;
 mod order;
 mod order_history;
+mod order_state;
 mod orders;
 mod output;
 mod parse;

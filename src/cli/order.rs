@@ -3,6 +3,7 @@
 use super::checkout::{SoldFrom, resolve_lines, send, ttl_ms};
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
+use super::order_state::{self, StateArguments};
 use super::parse::{CartLine, UnitLine, signed_line, total_line};
 use super::server_connection::ServerConnection;
 use super::times::duration;
@@ -47,22 +48,24 @@ pub(super) enum OrderCommand {
     Unship(UnshipArguments),
     /// Report that a placement failed: what is open of it is given back
     Failed(FailedArguments),
+    /// Say how the shop sees an order, and what should be open of it
+    State(StateArguments),
 }
 
 /// The number of an order.
 #[derive(Args, Debug)]
-struct Number {
+pub(super) struct Number {
     /// The number of the order, at most 32 bytes
     #[arg(value_name = "NUMBER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    number: String,
+    pub(super) number: String,
 }
 
 /// The stock of lines that name none.
 #[derive(Args, Debug)]
-struct InStock {
+pub(super) struct InStock {
     /// The stock of lines without @STOCK; by default the units of all stocks of the order are meant
     #[arg(long, value_name = "NAME")]
-    stock: Option<String>,
+    pub(super) stock: Option<String>,
 }
 
 /// The document of an event.
@@ -330,6 +333,7 @@ pub(super) fn order(context: Context<'_>, command: &OrderCommand) -> Result<Exit
             let failure = Command::PlaceFailed(PlaceFailed { order, placement });
             return send(context, &mut server, &arguments.call, failure);
         }
+        OrderCommand::State(arguments) => return order_state::report(context, &mut server, arguments),
         OrderCommand::Confirm(arguments) => (&arguments.call, event(&arguments.number, OrderAction::Confirm)),
         OrderCommand::Extend(arguments) => {
             let event = event(&arguments.number, OrderAction::Extend);

@@ -7,6 +7,7 @@ use super::questions::wrong_answer;
 use super::server_connection::ServerConnection;
 use crate::calendar::rfc3339;
 use serde_json::{Value, json};
+use stockhold_protocol::event::OrderState;
 use stockhold_protocol::query::{
     LIST_MAX, MakerKind, OrderEventRow, OrderEventView, OrderView, Query, QueryAnswer,
 };
@@ -63,7 +64,9 @@ impl History {
             let kind =
                 event.event_kind().map_or_else(|| format!("#{}", event.kind), |kind| kind.name().to_owned());
             // The client chose these texts, so they are escaped.
-            let (document, actor) = (event.document.escape_debug().to_string(), actor(event));
+            let state = event.state.and_then(OrderState::from_number).map(OrderState::name);
+            let document = state.map_or_else(|| event.document.escape_debug().to_string(), str::to_owned);
+            let actor = actor(event);
             let first = [event.op.to_string(), time.clone(), kind.clone(), document, actor];
             let mut bookings = Vec::new();
             for row in &event.rows {
@@ -77,7 +80,7 @@ impl History {
             }
             documents.push(json!({
                 "op": event.op, "time": time, "event": kind, "document": event.document, "actor": event.actor,
-                "actor_kind": event.actor_kind.name(), "rows": bookings,
+                "actor_kind": event.actor_kind.name(), "rows": bookings, "state": state,
             }));
         }
         let mut text = Text::default();

@@ -9,6 +9,7 @@ use super::questions::wrong_answer;
 use super::server_connection::ServerConnection;
 use clap::Args;
 use serde_json::{Value, json};
+use stockhold_protocol::event::OrderState;
 use stockhold_protocol::query::{
     LIST_MAX, OrderEntry, OrderFilter, OrderLineView, OrderView, Query, QueryAnswer,
 };
@@ -67,7 +68,7 @@ pub(super) fn show(
     Ok(Exit::Ok)
 }
 
-const TOTALS: [&str; 11] = [
+const TOTALS: [&str; 12] = [
     "ordered",
     "compensated",
     "lapsed",
@@ -78,10 +79,11 @@ const TOTALS: [&str; 11] = [
     "returned",
     "refunded",
     "written_off",
+    "expected",
     "open",
 ];
 
-const fn totals(line: &OrderLineView) -> [Quantity; 11] {
+const fn totals(line: &OrderLineView) -> [Quantity; 12] {
     [
         line.ordered,
         line.compensated,
@@ -93,13 +95,18 @@ const fn totals(line: &OrderLineView) -> [Quantity; 11] {
         line.returned,
         line.refunded,
         line.written_off,
+        line.expected,
         line.open,
     ]
 }
 
 fn order(server: &mut ServerConnection, names: &Names, view: &OrderView) -> Result<(String, Value), Failure> {
     // A column is shown if any line has units there.
+    let differs = view.lines.iter().any(|line| line.expected != line.open);
     let is_shown = |at: usize| {
+        if TOTALS[at] == "expected" {
+            return differs;
+        }
         at == 0 || at == TOTALS.len() - 1 || view.lines.iter().any(|line| totals(line)[at] != Quantity::ZERO)
     };
     let shown: Vec<usize> = (0..TOTALS.len()).filter(|at| is_shown(*at)).collect();
@@ -122,6 +129,10 @@ fn order(server: &mut ServerConnection, names: &Names, view: &OrderView) -> Resu
     let state = if view.settled { "settled" } else { "open" };
     let mut text = Text::default();
     text.line(&format!("{}  {state}  op {}", view.number.escape_debug(), view.op));
+    let reported = OrderState::from_number(view.state).map(OrderState::name);
+    if let Some(reported) = reported {
+        text.line(&format!("the shop calls it {reported}"));
+    }
     if view.owner != 0 {
         text.line(&format!("owner {}", view.owner));
     }
@@ -131,7 +142,7 @@ fn order(server: &mut ServerConnection, names: &Names, view: &OrderView) -> Resu
     }
     let document = json!({
         "number": view.number, "state": state, "op": view.op, "owner": view.owner, "open_lines": view.open_lines,
-        "lines": lines, "reservations": reservations,
+        "lines": lines, "reservations": reservations, "reported_state": reported,
     });
     Ok((text.into_string(), document))
 }

@@ -234,6 +234,7 @@ fn subjects(machine: &Machine, command: &Command<'_>) -> Vec<(SkuId, Option<Stoc
         Command::OrderPlaced(placement) => sold(placement.0.target, &mut placement.0.lines.iter()),
         Command::OrderEvent(event) if event.lines.is_empty() => lines_of_order(machine, &event.order),
         Command::OrderEvent(event) => event.lines.iter().map(|line| (line.sku, line.stock)).collect(),
+        Command::OrderState(report) => lines_of_order(machine, &report.order),
         Command::PlaceFailed(failure) => lines_of(machine, failure.placement),
         Command::AppendReservations(append) => {
             append.rows.iter().map(|row| (row.sku, Some(row.stock))).collect()

@@ -1,8 +1,9 @@
 //! The numbers of names, and why a command with names cannot be sent.
 
-use super::{Channel, EventLine, Line, Part, PartKind, Row, Target};
+use super::{Channel, EventLine, ExpectedLine, Line, Part, PartKind, Row, Target};
 use stockhold_protocol::command::{
-    EventLine as NumberedEventLine, PartKind as Kind, RefundPart, SignedRow, Target as Numbered,
+    EventLine as NumberedEventLine, ExpectedLine as Expected, PartKind as Kind, RefundPart, SignedRow,
+    Target as Numbered,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, ChannelId, Line as NumberedLine, SkuId, SourceId, StockId};
@@ -68,6 +69,14 @@ impl Numbers<'_> {
                 quantity: line.quantity.0,
                 is_returned: line.is_returned,
             })
+        };
+        lines.iter().map(line).collect()
+    }
+
+    pub(super) fn expected_lines(&mut self, lines: &[ExpectedLine]) -> Result<Vec<Expected>, NamedError> {
+        let line = |line: &ExpectedLine| {
+            let (stock, sku) = (self.stock(&line.stock)?, self.sku(&line.sku)?);
+            Ok(Expected { stock, sku, quantity: line.quantity.0 })
         };
         lines.iter().map(line).collect()
     }

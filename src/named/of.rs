@@ -4,16 +4,16 @@
 
 use stockhold_machine::Machine;
 use stockhold_protocol::command::{
-    Command, OrderEvent, PartKind as Kind, Refund, Reserve, SettingScope, SettingsChange, Sharing as Mode,
-    SignedRow, SkuKind, SourceDefinition, Target as Numbered,
+    Command, OrderEvent, OrderStateReport, PartKind as Kind, Refund, Reserve, SettingScope, SettingsChange,
+    Sharing as Mode, SignedRow, SkuKind, SourceDefinition, Target as Numbered,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, Envelope};
 
 use super::bulk::lines;
 use super::{
-    Action, Cart, Channel, Configuration, EventLine, Goods, NamedCommand, Part, PartKind, Reference, Row,
-    RowEvent, Setting, Settings, Sharing, Source, Target, Text, Thing,
+    Action, Cart, Channel, Configuration, EventLine, ExpectedLine, Goods, NamedCommand, Part, PartKind,
+    Reference, Row, RowEvent, Setting, Settings, Sharing, Source, State, Target, Text, Thing,
 };
 use crate::describe::{sku, source, stock};
 
@@ -56,7 +56,8 @@ impl NamedCommand {
             | Command::OrderPlaced(_)
             | Command::OrderEvent(_)
             | Command::PlaceFailed(_)
-            | Command::AppendReservations(_) => of_order(machine, command),
+            | Command::AppendReservations(_)
+            | Command::OrderState(_) => of_order(machine, command),
             Command::Count(_)
             | Command::Adjust(_)
             | Command::Transfer(_)
@@ -106,6 +107,7 @@ fn of_order(machine: &Machine, command: &Command<'_>) -> NamedCommand {
             placement: Reference(failure.placement),
         },
         Command::OrderEvent(event) => order_event(machine, event),
+        Command::OrderState(report) => order_state(machine, report),
         Command::AppendReservations(append) => NamedCommand::AppendReservations {
             rows: append.rows.iter().map(|row| row_of(machine, row)).collect(),
         },
@@ -262,6 +264,19 @@ fn channel(machine: &Machine, number: ChannelId) -> Channel {
         |(channel_type, code)| (channel_type.to_owned(), code.to_owned()),
     );
     Channel { channel_type, code }
+}
+
+fn order_state(machine: &Machine, report: &OrderStateReport) -> NamedCommand {
+    let line = |line: &stockhold_protocol::command::ExpectedLine| ExpectedLine {
+        stock: stock(machine, line.stock),
+        sku: sku(machine, line.sku),
+        quantity: Text(line.quantity),
+    };
+    NamedCommand::OrderState {
+        order: report.order.clone(),
+        state: State(report.state),
+        lines: report.lines.as_ref().map(|lines| lines.iter().map(line).collect()),
+    }
 }
 
 fn row_of(machine: &Machine, row: &SignedRow) -> Row {

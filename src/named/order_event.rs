@@ -5,7 +5,7 @@ use super::text::Text;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use stockhold_protocol::Quantity;
 use stockhold_protocol::command::OrderAction;
-use stockhold_protocol::event::EventKind;
+use stockhold_protocol::event::{EventKind, OrderState};
 
 /// What happens to an order. Documents have its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +46,38 @@ impl<'de> Deserialize<'de> for RowEvent {
             .map(|event| Self(*event))
             .ok_or_else(|| de::Error::custom(format!("a row of reservations has no event {name:?}")))
     }
+}
+
+/// How a shop sees an order. Documents have its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct State(pub OrderState);
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let state = OrderState::ALL.iter().find(|state| state.name() == name);
+        state
+            .map(|state| Self(*state))
+            .ok_or_else(|| de::Error::custom(format!("an order has no state {name:?}")))
+    }
+}
+
+/// Units that should be open.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedLine {
+    /// The stock.
+    pub stock: String,
+    /// The SKU.
+    pub sku: String,
+    /// Units.
+    pub quantity: Text<Quantity>,
 }
 
 /// A signed row of reservations.

@@ -2,9 +2,10 @@
 
 use stockhold_protocol::command::{
     Adjust, Amend, AppendReservations, ChannelAssignment, Command, Configure, Count, EpochStart, Extend,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, Parts, PlaceFailed, Placement,
-    QuotaChange, Readmit, Refund, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange,
-    Sharing as Mode, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Transfer, Unship,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, OrderStateReport, Parts, PlaceFailed,
+    Placement, QuotaChange, Readmit, Refund, Release, Rename, Replace, Reserve, Sell, SettingScope,
+    SettingsChange, Sharing as Mode, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+    Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, CommandId, Envelope, Line as NumberedLine, Lines, Timestamp};
@@ -63,7 +64,8 @@ impl NamedCommand {
             | Self::Amend { .. }
             | Self::OrderEvent { .. }
             | Self::OrderPlaceFailed { .. }
-            | Self::AppendReservations { .. } => put(self.of_order(&mut numbers)?),
+            | Self::AppendReservations { .. }
+            | Self::OrderState { .. } => put(self.of_order(&mut numbers)?),
             Self::Count { .. }
             | Self::Adjust { .. }
             | Self::Transfer { .. }
@@ -135,6 +137,11 @@ impl NamedCommand {
             Self::AppendReservations { rows } => {
                 let rows = rows.iter().map(|row| numbers.row(row)).collect::<Result<_, _>>()?;
                 Command::AppendReservations(AppendReservations { rows })
+            }
+            Self::OrderState { order, state, lines } => {
+                let lines = lines.as_deref().map(|lines| numbers.expected_lines(lines)).transpose()?;
+                let (order, state) = (order.clone(), state.0);
+                Command::OrderState(Box::new(OrderStateReport { order, state, lines }))
             }
             _ => Command::Tick,
         })

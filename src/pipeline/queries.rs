@@ -183,6 +183,7 @@ impl QueryStage {
             | Query::Order(_)
             | Query::Orders { .. }
             | Query::OrderHistory { .. }
+            | Query::Inconsistencies { .. }
             | Query::Notify { .. }
             | Query::Configuration => machine.query(&query).unwrap_or_else(|| {
                 QueryAnswer::Failed("The machine does not answer this question.".to_owned())

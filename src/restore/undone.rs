@@ -250,7 +250,8 @@ impl Watcher {
             Command::Unship(unship) => touch(unship.reservation.0),
             Command::Amend(amend) => touch(amend.reservation.0),
             Command::Refund(refund) => touch(refund.reservation.0),
-            Command::Count(_)
+            Command::OrderState(_)
+            | Command::Count(_)
             | Command::Adjust(_)
             | Command::Transfer(_)
             | Command::CountMany(_)

@@ -53,7 +53,7 @@ pub use ids::{IdGenerator, wall_clock_ms};
 pub use merchant::Note;
 pub use names::{CartLine, LogIdentity, ScopeRef, SkuRef, SourceRef, StockRef, TargetRef};
 pub use options::{DialFuture, Dialer, RetryPolicy, Stream};
-pub use orders::OrderUnits;
+pub use orders::{ExpectedUnits, OrderUnits};
 pub use queries::CheckResults;
 pub use reply::{Availability, CellFrame, OutcomeFrame, Outcomes, Reply};
 pub use rows::ReservationRow;

@@ -9,8 +9,9 @@ use crate::error::CallError;
 use crate::names::{Numbers, SkuRef, SourceRef, StockRef};
 use std::time::Duration;
 use stockhold_protocol::command::{
-    Command, EventLine, Kind, OrderAction, OrderEvent, PlaceFailed, Placement,
+    Command, EventLine, ExpectedLine, Kind, OrderAction, OrderEvent, OrderStateReport, PlaceFailed, Placement,
 };
+use stockhold_protocol::event::OrderState;
 use stockhold_protocol::{Quantity, ReservationId};
 
 /// The units that an event of an order is about, and the document that says so.
@@ -27,6 +28,17 @@ pub struct OrderUnits<'a> {
     source: Option<SourceRef<'a>>,
     lines: Vec<UnitLine<'a>>,
     forced: bool,
+}
+
+/// Units of a SKU in a stock that should be open by the shop's own books.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ExpectedUnits<'a> {
+    /// The stock.
+    pub stock: StockRef<'a>,
+    /// The SKU.
+    pub sku: SkuRef<'a>,
+    /// The units, not negative.
+    pub quantity: Quantity,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +156,8 @@ blocking_calls! {
     fn refund_order(number: &str, units: &OrderUnits<'_>) -> Answer<OrderChanged>;
     /// See [`crate::Client::compensate_order`].
     fn compensate_order(number: &str, units: &OrderUnits<'_>) -> Answer<OrderChanged>;
+    /// See [`crate::Client::report_order_state`].
+    fn report_order_state(number: &str, state: OrderState, expected: Option<&[ExpectedUnits<'_>]>) -> Answer<OrderChanged>;
     /// See [`crate::Client::edit_order`].
     fn edit_order(number: &str, units: &OrderUnits<'_>) -> Answer<OrderChanged>;
 }
@@ -178,6 +192,30 @@ impl Client {
             numbers.encode(Command::PlaceFailed(PlaceFailed { order: number.to_owned(), placement }))
         });
         Ok(settled.await?.answer(Done::from))
+    }
+
+    /// Says how the shop sees an order and, with `expected`, what should be open of it: of lines that it does not name,
+    /// nothing. No promise changes by that; see [`Client::inconsistencies`].
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn report_order_state(
+        &self,
+        number: &str,
+        state: OrderState,
+        expected: Option<&[ExpectedUnits<'_>]>,
+    ) -> Result<Answer<OrderChanged>, CallError> {
+        let settled = self.mutate(Kind::OrderState, |numbers| {
+            let mut lines = Vec::new();
+            for units in expected.unwrap_or(&[]) {
+                let (stock, sku) = (numbers.stock(units.stock), numbers.sku(units.sku));
+                lines.push(ExpectedLine { stock, sku, quantity: units.quantity });
+            }
+            let lines = expected.is_some().then_some(lines);
+            let report = OrderStateReport { order: number.to_owned(), state, lines };
+            numbers.encode(Command::OrderState(Box::new(report)))
+        });
+        Ok(settled.await?.answer(OrderChanged::from))
     }
 
     /// Confirms all holds of an order.

@@ -9,10 +9,10 @@ use crate::names::{Numbers, SkuRef, StockRef};
 use crate::reply::Availability;
 use stockhold_protocol::limits::FRAME_COUNT_MAX;
 use stockhold_protocol::query::{
-    ConfigurationView, ExplainView, LowStockCursor, LowStockFilter, LowStockView, MarkView, Name, NotifyView,
-    OldNameView, OrderFilter, OrderHistoryView, OrderView, OrdersView, PickupRequest, PickupView, Query,
-    QueryAnswer, ReservationFilter, ReservationView, ReservationsView, SkuView, SnapshotView, SourceView,
-    SourcingRequest, SourcingView, Status, StockView, Validation,
+    ConfigurationView, ExplainView, InconsistenciesView, LowStockCursor, LowStockFilter, LowStockView,
+    MarkView, Name, NotifyView, OldNameView, OrderFilter, OrderHistoryView, OrderView, OrdersView,
+    PickupRequest, PickupView, Query, QueryAnswer, ReservationFilter, ReservationView, ReservationsView,
+    SkuView, SnapshotView, SourceView, SourcingRequest, SourcingView, Status, StockView, Validation,
 };
 use stockhold_protocol::{CommandId, ReservationId, SkuId, SourceId, StockId};
 
@@ -65,6 +65,8 @@ blocking_calls! {
     fn orders(filter: OrderFilter, after: u64, limit: u32) -> OrdersView;
     /// See [`crate::Client::notify_configuration`].
     fn notify_configuration(sku: SkuId, source: SourceId) -> Option<NotifyView>;
+    /// See [`crate::Client::inconsistencies`].
+    fn inconsistencies(is_final: Option<bool>, after: u64, limit: u32) -> InconsistenciesView;
     /// See [`crate::Client::low_stock`].
     fn low_stock(filter: LowStockFilter, after: Option<LowStockCursor>, limit: u32) -> LowStockView;
     /// See [`crate::Client::sku`].
@@ -257,6 +259,20 @@ impl Client {
         source: SourceId,
     ) -> Result<Option<NotifyView>, CallError> {
         expect_answer!(self, Query::Notify { sku, source }, Notify)
+    }
+
+    /// The lines of at most `limit` orders (1..=1000) of which other units are open than the shop expects; only of orders in a
+    /// final state, or only of others. `after` is 0, or `next` of the last answer.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn inconsistencies(
+        &self,
+        is_final: Option<bool>,
+        after: u64,
+        limit: u32,
+    ) -> Result<InconsistenciesView, CallError> {
+        expect_answer!(self, Query::Inconsistencies { is_final, after, limit }, Inconsistencies)
     }
 
     /// At most `limit` source items (1..=1000) that are low and come after `after`, the lowest first. The server scans all

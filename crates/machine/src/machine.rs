@@ -400,6 +400,9 @@ impl Machine {
             Command::OrderPlaced(placement) => self.place(ticket, placement),
             Command::OrderEvent(event) => self.order_event(ticket, event),
             Command::PlaceFailed(failure) => self.place_failed(ticket.op, failure),
+            Command::OrderState(report) => {
+                self.plan_and_execute(|state, plan| state.plan_order_state(report, plan))
+            }
             Command::AppendReservations(append) => self.append_rows(ticket.op, append),
             Command::Count(count) => self.plan_and_execute(|state, plan| state.plan_count(count, plan)),
             Command::Adjust(adjust) => self.plan_and_execute(|state, plan| state.plan_adjust(adjust, plan)),

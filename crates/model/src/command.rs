@@ -2,14 +2,14 @@
 
 use crate::orders::order_of_sale;
 use crate::step::{
-    Cart, HALF, OrderStep, RefundKind, RowStep, Setting, Step, Value, Wanted, channel_assignment,
+    Cart, HALF, OrderStep, RefundKind, RowStep, Setting, StateStep, Step, Value, Wanted, channel_assignment,
     order_number, source_definition,
 };
 use stockhold_protocol::command::{
-    Adjust, Amend, AppendReservations, BackorderMode, Change, Configure, Count, EventLine, Extend,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, PartKind, Parts, PlaceFailed,
-    Placement, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Sharing, Ship, SignedRow, Transfer, Unship,
+    Adjust, Amend, AppendReservations, BackorderMode, Change, Configure, Count, EventLine, ExpectedLine,
+    Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, OrderStateReport, PartKind,
+    Parts, PlaceFailed, Placement, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
+    SettingScope, SettingsChange, Sharing, Ship, SignedRow, Transfer, Unship,
 };
 use stockhold_protocol::{
     Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
@@ -83,6 +83,7 @@ pub fn with_command(step: &Step, named: CommandId, take: &mut dyn FnMut(Command<
         Step::Append(rows) => {
             take(Command::AppendReservations(AppendReservations { rows: rows.iter().map(row_of).collect() }));
         }
+        Step::State(step) => take(Command::OrderState(Box::new(report_of(step)))),
         _ => take(merchant_command(step)),
     }
 }
@@ -103,6 +104,16 @@ fn event_of(event: &OrderStep) -> OrderEvent {
         forced: event.forced,
         ttl_ms: event.ttl_ms,
     }
+}
+
+fn report_of(step: &StateStep) -> OrderStateReport {
+    let line = |(stock, sku, halves): &(u32, u32, i64)| ExpectedLine {
+        stock: StockId(*stock),
+        sku: SkuId(*sku),
+        quantity: quantity(*halves),
+    };
+    let lines = step.lines.as_ref().map(|lines| lines.iter().map(line).collect());
+    OrderStateReport { order: order_number(step.order), state: step.state, lines }
 }
 
 fn row_of(row: &RowStep) -> SignedRow {

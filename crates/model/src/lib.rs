@@ -35,9 +35,9 @@ pub use command::with_command;
 pub use limits::Limits;
 pub use marks::Mark;
 pub use state::{Line, Model, Reservation, Stage};
-pub use step::RowStep;
 pub use step::{
     CHANNELS, Cart, HALF, MARKS, ORDERS, OrderStep, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value,
     Wanted, channel_assignment, first_stock, has_decimals, long_sku_name, mark_name, order_number,
     sku_definition, sku_name, source_definition, stock_name,
 };
+pub use step::{RowStep, StateStep};

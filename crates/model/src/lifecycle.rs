@@ -46,6 +46,7 @@ impl Model {
             Step::PlaceFailed(_, order) => self.place_failed(*order, named),
             Step::Event(event) => self.order_event(id, event),
             Step::Append(rows) => self.append_rows(rows),
+            Step::State(step) => self.report(step),
             other => self.merchant(other),
         }
     }
@@ -361,6 +362,9 @@ impl Model {
         let mut step = step.clone();
         if let Step::Event(event) = &mut step {
             self.make_event_plausible(event);
+        }
+        if let Step::State(step) = &mut step {
+            self.make_report_plausible(step);
         }
         if let Step::Append(rows) = &mut step {
             self.make_rows_plausible(rows);

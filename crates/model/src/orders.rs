@@ -1,11 +1,11 @@
 //! Orders in the model: a list of what was booked, from which all totals are summed when they are asked for.
 
-use crate::decide::{Answer, amount, merged, plain};
+use crate::decide::{Answer, Decision, amount, at, merged, of_sku, plain, unknown};
 use crate::events::rows::is_of_rows;
 use crate::state::{Line, Model, Reservation, Stage};
-use crate::step::{HALF, RefundKind, Step, order_number};
+use crate::step::{HALF, RefundKind, SKUS, STOCKS, StateStep, Step, order_number};
 use std::collections::{BTreeMap, BTreeSet};
-use stockhold_protocol::event::EventKind;
+use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::query::{OrderLineView, OrderView};
 use stockhold_protocol::{Code, CommandId, Detail, Quantity, SkuId, StockId};
 
@@ -93,6 +93,10 @@ pub(crate) struct Order {
     /// The events that booked something or have a document.
     notes: Vec<Note>,
     settled_ms: u64,
+    /// What the shop has said last: the state, and whether it has said what should be open.
+    reported: Option<(OrderState, bool)>,
+    /// What should be open by stock and SKU, if the shop has said so.
+    figures: BTreeMap<(u32, u32), i64>,
 }
 
 /// All orders.
@@ -121,7 +125,7 @@ impl Model {
     /// Op and owner of an order, if there is one with this number.
     pub(crate) fn order(&self, number: u32) -> Option<(u64, u64)> {
         let order = self.orders.by_number.get(&number)?;
-        let is_present = !order.booked.is_empty() || self.known_of(number).next().is_some();
+        let is_present = !order.notes.is_empty() || self.known_of(number).next().is_some();
         is_present.then_some((order.op, order.owner))
     }
 
@@ -149,6 +153,7 @@ impl Model {
             open: amount(units.open()),
             invoiced: amount(units.invoiced),
             compensated: amount(units.compensated),
+            expected: amount(self.expected(number, (stock, sku), &units)),
         };
         let lines: Vec<_> = self.order_units(number).into_iter().map(line).collect();
         let open_lines = lines.iter().filter(|line| line.open > Quantity::ZERO).count();
@@ -167,7 +172,79 @@ impl Model {
             open_lines: u32::try_from(open_lines).expect("small"),
             lines,
             reservations: reservations.into_iter().map(|(_, id)| id).collect(),
+            state: self.orders.by_number[&number].reported.as_ref().map_or(0, |(state, _)| state.number()),
         })
+    }
+
+    /// What should be open of a line.
+    fn expected(&self, number: u32, place: (u32, u32), units: &OrderUnits) -> i64 {
+        let left = units.ordered - units.cancelled - units.shipped - units.refunded - units.written_off;
+        let order = &self.orders.by_number[&number];
+        match order.reported {
+            Some((_, true)) => order.figures.get(&place).copied().unwrap_or(0),
+            Some((state, false)) if state.is_final() => 0,
+            Some(_) => left,
+            None => left - units.lapsed,
+        }
+    }
+
+    /// The lines of orders of which other units are open than should be: number, stock, SKU, what is missing.
+    #[must_use]
+    pub fn inconsistencies(&self) -> BTreeSet<(String, u32, u32, i64)> {
+        let mut found = BTreeSet::new();
+        for number in self.orders.by_number.keys().filter(|number| self.order(**number).is_some()) {
+            for ((stock, sku), units) in self.order_units(*number) {
+                let missing = self.expected(*number, (stock, sku), &units) - units.open();
+                if missing != 0 {
+                    found.insert((order_number(*number), stock, sku, missing));
+                }
+            }
+        }
+        found
+    }
+
+    /// Changes a report so that it mostly names lines that the order has.
+    pub(crate) fn make_report_plausible(&self, step: &mut StateStep) {
+        let keys: Vec<_> = self.booked(step.order).into_keys().collect();
+        let Some(lines) = step.lines.as_mut().filter(|_| !keys.is_empty()) else { return };
+        for (at, line) in lines.iter_mut().enumerate().filter(|(_, line)| line.1 != 0) {
+            (line.0, line.1) = keys[at % keys.len()];
+        }
+        let mut seen = BTreeSet::new();
+        lines.retain(|line| seen.insert((line.0, line.1)));
+    }
+
+    /// The shop says how it sees an order.
+    pub(crate) fn report(&mut self, step: &StateStep) -> Decision {
+        if self.order(step.order).is_none() {
+            return Err(plain(Code::UnknownOrder));
+        }
+        let booked = self.booked(step.order);
+        let lines = step.lines.as_ref();
+        for (index, (stock, sku, _)) in lines.into_iter().flatten().enumerate() {
+            if *sku >= SKUS || *stock >= STOCKS {
+                return Err(unknown("lines", index));
+            }
+            if !booked.contains_key(&(*stock, *sku)) {
+                return Err(of_sku(at(Code::NotInReservation, index), *sku));
+            }
+        }
+        let figure = |line: &(u32, u32, i64)| ((line.0, line.1), line.2 * HALF);
+        let figures: Option<BTreeMap<_, _>> = lines.map(|lines| lines.iter().map(figure).collect());
+        let order = self.orders.by_number.get_mut(&step.order).expect("it is present");
+        let mut after = order.figures.clone();
+        if let Some(figures) = &figures {
+            after = booked.keys().map(|place| (*place, figures.get(place).copied().unwrap_or(0))).collect();
+            after.retain(|_, units| *units != 0);
+        }
+        let reported = Some((step.state, figures.is_some()));
+        if order.reported == reported && order.figures == after {
+            return Ok((Code::Ok, 1, Detail::None));
+        }
+        (order.reported, order.figures) = (reported, after);
+        order.notes.push(Note::new(EventKind::OrderState, String::new()));
+        self.touch(step.order);
+        Ok((Code::Ok, 0, Detail::None))
     }
 
     /// The units of an order by stock and SKU.
@@ -330,7 +407,7 @@ impl Model {
         let booked = self.booked(number);
         let now_ms = self.now_ms;
         let order = self.orders.by_number.get_mut(&number).expect("it has changed");
-        if !order.booked.is_empty() && booked.values().all(|units| units.open() == 0) {
+        if !order.notes.is_empty() && booked.values().all(|units| units.open() == 0) {
             order.settled_ms = now_ms;
             self.orders.settled.push(number);
         }
@@ -350,6 +427,8 @@ impl Model {
             moved: Vec::new(),
             notes: Vec::new(),
             settled_ms: 0,
+            reported: None,
+            figures: BTreeMap::new(),
         };
         self.orders.by_number.insert(number, order);
     }

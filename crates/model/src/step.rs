@@ -5,7 +5,7 @@ use crate::decide::merged;
 use stockhold_protocol::command::{
     ChannelAssignment, Configure, OrderAction, SkuDefinition, SkuKind, SourceDefinition, Target,
 };
-use stockhold_protocol::event::EventKind;
+use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::limits::{QUANTITY_SCALE, SKU_CHARACTERS_MAX};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{CommandId, StockId};
@@ -58,6 +58,17 @@ pub struct RowStep {
     pub sku: u32,
     /// Half units; negative ones are promised.
     pub halves: i64,
+}
+
+/// What the shop says of an order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateStep {
+    /// The order, one of [`ORDERS`].
+    pub order: u32,
+    /// Its state.
+    pub state: OrderState,
+    /// What should be open: stock, SKU, half units. No place occurs twice.
+    pub lines: Option<Vec<(u32, u32, i64)>>,
 }
 
 /// An event of an order.
@@ -150,6 +161,8 @@ pub enum Step {
     PlaceFailed(usize, u32),
     /// An event of an order.
     Event(OrderStep),
+    /// The shop says how it sees an order.
+    State(StateStep),
     /// Signed rows are appended.
     Append(Vec<RowStep>),
     /// An absolute count: source, SKU, half units, in-stock flag.
@@ -259,6 +272,7 @@ impl Step {
                 cart.lines.push((0, 2));
                 Self::Place(cart)
             }
+            Self::State(step) => Self::State(StateStep { order: (step.order + 1) % ORDERS, ..step }),
             Self::Append(mut rows) => {
                 rows[0].halves *= 2;
                 Self::Append(rows)
@@ -361,6 +375,13 @@ pub(crate) fn body(step: &Step, named: CommandId) -> String {
         Step::Place(cart) => format!("place {}", cart_body(cart)),
         Step::Event(event) => crate::events::body(event),
         Step::Append(rows) => crate::events::rows::body(rows),
+        Step::State(step) => {
+            let mut step = step.clone();
+            if let Some(lines) = &mut step.lines {
+                lines.sort_unstable();
+            }
+            format!("{step:?}")
+        }
         other if other.pick().is_some() => format!("{named} {other:?}"),
         other => format!("{other:?}"),
     }

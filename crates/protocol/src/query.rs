@@ -5,6 +5,7 @@
 //! slices. Lists are paged with a cursor.
 
 mod explain;
+mod inconsistencies;
 mod low_stock;
 mod order_history;
 mod orders;
@@ -16,6 +17,7 @@ mod views;
 pub use explain::{
     EXPLAIN_ROWS_MAX, ExplainView, ExplainedSource, ExplainedStock, SharingForm, SourceRole, StockRole,
 };
+pub use inconsistencies::{InconsistenciesView, Inconsistency};
 pub use low_stock::{LowStockCursor, LowStockFilter, LowStockItem, LowStockView, NotifyView};
 pub use order_history::{OrderEventRow, OrderEventView, OrderHistoryView, OrderTotal};
 pub use orders::{OrderEntry, OrderFilter, OrderLineView, OrderView, OrdersView};
@@ -177,6 +179,16 @@ pub enum Query {
     /// The sources of a stock near a point or an address at which shoppers may collect goods.
     #[wincode(tag = 22)]
     PickupLocations(Box<PickupRequest>),
+    /// Orders whose open units are not what the shop expects, by their age.
+    #[wincode(tag = 23)]
+    Inconsistencies {
+        /// Only orders in a final state, or only others.
+        is_final: Option<bool>,
+        /// The cursor of the previous list; 0 for the first.
+        after: u64,
+        /// 1..=[`LIST_MAX`]: how many orders are looked at, at most.
+        limit: u32,
+    },
 }
 
 /// An answer. Its variant matches that of the query.
@@ -224,6 +236,8 @@ pub enum QueryAnswer {
     LowStock(LowStockView),
     /// The answer to `PickupLocations`.
     PickupLocations(PickupView),
+    /// The answer to `Inconsistencies`.
+    Inconsistencies(InconsistenciesView),
 }
 
 impl QueryAnswer {
@@ -256,6 +270,7 @@ impl QueryAnswer {
             Self::Notify(view) => encode_option(view.as_ref(), out),
             Self::LowStock(view) => encode_fields(view, out),
             Self::PickupLocations(view) => encode_fields(view, out),
+            Self::Inconsistencies(view) => encode_fields(view, out),
         };
         if result.is_err() {
             out.truncate(start);
@@ -293,6 +308,7 @@ impl QueryAnswer {
             20 => Self::Notify(decode_option(bytes)?),
             21 => Self::LowStock(decode_fields(bytes, Unknown::Skip)?),
             22 => Self::PickupLocations(decode_fields(bytes, Unknown::Skip)?),
+            23 => Self::Inconsistencies(decode_fields(bytes, Unknown::Skip)?),
             _ => return Err(BadField::new("answer", "is not a known variant")),
         })
     }
@@ -320,6 +336,7 @@ impl QueryAnswer {
             Self::Notify(_) => 20,
             Self::LowStock(_) => 21,
             Self::PickupLocations(_) => 22,
+            Self::Inconsistencies(_) => 23,
         }
     }
 }

@@ -89,6 +89,7 @@ fn catalog_commands_agree_with_bincode() {
     agree_in_fields::<m::OrderEvent, command::OrderEvent>();
     agree_in_fields::<m::PlaceFailed, command::PlaceFailed>();
     agree_in_fields::<m::AppendReservations, command::AppendReservations>();
+    agree_in_fields::<m::OrderStateReport, command::OrderStateReport>();
 }
 
 #[test]
@@ -279,6 +280,8 @@ fn questions_and_answers_agree_with_bincode() {
     agree_in_fields::<m::OrderEventView, query::OrderEventView>();
     agree_in_fields::<m::OrderHistoryView, query::OrderHistoryView>();
     agree_in_fields::<m::NotifyView, query::NotifyView>();
+    agree_in_fields::<m::Inconsistency, query::Inconsistency>();
+    agree_in_fields::<m::InconsistenciesView, query::InconsistenciesView>();
     agree_in_fields::<m::LowStockItem, query::LowStockItem>();
     agree_in_fields::<m::LowStockView, query::LowStockView>();
     agree_in_fields::<m::PickupLocation, query::PickupLocation>();

@@ -108,6 +108,8 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::OrderEventRow>(structure(&page, "OrderEventRow"));
     check_numbers::<m::OrderEntry>(structure(&page, "OrderEntry"));
     check_numbers::<m::NotifyView>(structure(&page, "NotifyView"));
+    check_numbers::<m::InconsistenciesView>(structure(&page, "InconsistenciesView"));
+    check_numbers::<m::Inconsistency>(structure(&page, "Inconsistency"));
     check_numbers::<m::LowStockView>(structure(&page, "LowStockView"));
     check_numbers::<m::LowStockItem>(structure(&page, "LowStockItem"));
     check_numbers::<m::PickupView>(structure(&page, "PickupView"));
@@ -143,6 +145,7 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::Readmit>(command("readmit"));
     check_numbers::<m::PlaceFailed>(command("order_place_failed"));
     check_numbers::<m::AppendReservations>(command("append_reservations"));
+    check_numbers::<m::OrderStateReport>(command("order_state"));
     check_numbers::<m::OrderEvent>(structure(&page, "OrderEvent"));
     check_numbers::<m::SourceDefinition>(structure(&page, "SourceDefinition"));
     check_numbers::<m::SettingsChange>(structure(&page, "SettingsChange"));

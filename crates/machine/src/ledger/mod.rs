@@ -13,6 +13,7 @@ pub mod changes;
 pub(crate) mod core;
 pub(crate) mod cursor;
 mod dedupe;
+pub(crate) mod expected;
 pub(crate) mod findings;
 pub(crate) mod hold_time;
 mod items;

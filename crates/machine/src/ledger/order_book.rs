@@ -29,6 +29,8 @@ pub(crate) struct OrderBook {
     lapses: BTreeMap<u32, u64>,
     /// The hashes of passing orders by the second in which they end.
     due: DueList,
+    /// Orders whose open units are, or may become, other than what the shop expects, by their keys.
+    pub(crate) to_check: BTreeMap<u64, u32>,
     /// The op time, in milliseconds, before which no settled order ends.
     pub(crate) upkeep_ms: u64,
     /// The key of the order that was made last by this process.
@@ -49,6 +51,7 @@ impl OrderBook {
             held: 0,
             lapses: BTreeMap::new(),
             due: DueList::new(),
+            to_check: BTreeMap::new(),
             upkeep_ms: u64::MAX,
             last_key: 0,
             with_further_parts: BTreeMap::new(),
@@ -72,6 +75,7 @@ impl OrderBook {
             .bytes()
             .saturating_add(self.due.bytes())
             .saturating_add(self.lapses.len().saturating_mul(node))
+            .saturating_add(self.to_check.len().saturating_mul(node))
     }
 
     pub(crate) fn find(&self, number: &[u8], is_match: impl FnMut(u32) -> bool) -> Option<u32> {

@@ -134,7 +134,7 @@ impl State {
     }
 
     /// The sums of an order whose change has begun.
-    fn sums_to_change(&mut self, order: u32) -> &mut OrderScratch {
+    pub(crate) fn sums_to_change(&mut self, order: u32) -> &mut OrderScratch {
         if self.order_scratch.order != order {
             let mut scratch = std::mem::replace(&mut self.order_scratch, OrderScratch::new());
             self.sum_order(order, &mut scratch.bytes, &mut scratch.sums);
@@ -264,6 +264,7 @@ impl State {
                 held_until_s = held_until_s.max(row.deadline_s);
             }
         }
+        self.mark_to_check(order);
         let sums = &self.sums_to_change(order).sums;
         let open_lines = sums.lines.iter().filter(|line| line.totals.open() > 0).count();
         let row = self.orders.get_mut(order);
@@ -319,6 +320,7 @@ impl State {
         }
         let row = self.orders.remove(order);
         self.order_book.remove(order, row.number());
+        self.order_book.to_check.remove(&row.key);
         let mut part = row.more;
         while part != NO_SLOT {
             part = self.order_parts.remove(part).next;

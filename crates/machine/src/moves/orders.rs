@@ -88,7 +88,8 @@ impl State {
     pub(super) fn append_planned_event(&mut self, order: u32, plan: &Plan) {
         let event = &plan.event;
         let is_kept = self.orders.get(order).is_kept();
-        if plan.bookings.is_empty() && (event.document.is_empty() || !is_kept) {
+        let is_state = event.kind == EventKind::OrderState;
+        if plan.bookings.is_empty() && !is_state && (event.document.is_empty() || !is_kept) {
             return;
         }
         let (code, document, body) = (event.code, event.document.as_str(), event.body);

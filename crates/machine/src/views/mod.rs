@@ -4,6 +4,7 @@
 //! reaches a limit, and the next query continues after its last entry.
 
 mod explain;
+mod inconsistencies;
 pub(crate) mod low_stock;
 mod order_history;
 mod orders;
@@ -96,6 +97,9 @@ impl Machine {
             }
             Query::OrderHistory { number, after, limit } => {
                 QueryAnswer::OrderHistory(state.order_history(number, *after, *limit))
+            }
+            Query::Inconsistencies { is_final, after, limit } => {
+                QueryAnswer::Inconsistencies(state.inconsistencies(*is_final, *after, *limit))
             }
             Query::Notify { sku, source } => QueryAnswer::Notify(state.notify_view(sku.0, source.0)),
             Query::Configuration => QueryAnswer::Configuration(state.core.configuration.view()),

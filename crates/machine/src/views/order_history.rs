@@ -2,7 +2,7 @@
 
 use super::LIST_COST_MAX;
 use crate::ledger::orders::is_hold;
-use crate::ledger::record::{Booking, EventHead, LineState, ReservationRow, Stage, Total};
+use crate::ledger::record::{Booking, EventHead, LineState, ReportedState, ReservationRow, Stage, Total};
 use crate::ledger::state::State;
 use crate::refusal::quantity;
 use stockhold_protocol::event::EventKind;
@@ -38,6 +38,8 @@ impl State {
 
     fn event_view(&self, head: &EventHead<'_>, bookings: &[Booking]) -> OrderEventView {
         let (actor_kind, actor) = self.actor_view(head.actor);
+        let is_state = head.kind == EventKind::OrderState;
+        let reported = ReportedState::of_body(head.body).filter(|_| is_state);
         OrderEventView {
             kind: head.kind.number(),
             op: head.op,
@@ -46,6 +48,7 @@ impl State {
             actor,
             document: head.document.to_owned(),
             rows: bookings.iter().map(event_row).collect(),
+            state: reported.map(|reported| reported.state.number()),
         }
     }
 
@@ -110,6 +113,7 @@ impl State {
             actor,
             document: String::new(),
             rows,
+            state: None,
         }
     }
 }
@@ -152,5 +156,6 @@ const fn order_total(total: Total) -> OrderTotal {
         Total::WrittenOff => OrderTotal::WrittenOff,
         Total::Invoiced => OrderTotal::Invoiced,
         Total::Compensated => OrderTotal::Compensated,
+        Total::Reported => OrderTotal::Reported,
     }
 }

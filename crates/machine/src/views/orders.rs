@@ -4,6 +4,7 @@
 //! the next record, which is meaningful only to this process.
 
 use super::LIST_COST_MAX;
+use crate::ledger::expected::expected_units;
 use crate::ledger::record::{OrderRow, Total};
 use crate::ledger::state::State;
 use crate::refusal::quantity;
@@ -20,6 +21,7 @@ impl State {
         let mut reservations: Vec<_> =
             self.reservations_of_order(order).map(|(_, row)| (row.grant().op, row.id().to_bytes())).collect();
         reservations.sort_unstable();
+        let reported = self.reported_state(order);
         let mut open_lines: u32 = 0;
         let lines = self.units_of_order(order).into_iter().map(|((stock, sku), units)| {
             let of = |total| quantity(units.totals.of(total));
@@ -38,6 +40,7 @@ impl State {
                 open: quantity(units.open()),
                 invoiced: of(Total::Invoiced),
                 compensated: of(Total::Compensated),
+                expected: quantity(expected_units(reported, &units)),
             }
         });
         let lines = lines.collect();
@@ -50,6 +53,7 @@ impl State {
             events: self.count_events(order),
             lines,
             reservations: reservations.into_iter().map(|(_, id)| id).collect(),
+            state: reported.map_or(0, |reported| reported.state.number()),
         })
     }
 

@@ -14,6 +14,8 @@ pub struct Stats {
     pub orders: u64,
     /// Orders with open units.
     pub orders_unsettled: u64,
+    /// Orders that a list of inconsistencies looks at.
+    pub orders_to_check: u64,
     /// The most orders.
     pub orders_max: u64,
     /// Recorded outcomes.
@@ -88,6 +90,7 @@ impl Machine {
             reservations_max: state.core.configuration.reservations_max,
             orders: state.order_book.len(),
             orders_unsettled: state.order_book.unsettled(),
+            orders_to_check: wide(state.order_book.to_check.len()),
             orders_max: state.core.configuration.orders_max,
             outcomes: state.outcomes.entries(),
             outcome_bytes: state.outcomes.bytes_counted(),

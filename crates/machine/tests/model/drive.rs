@@ -180,6 +180,9 @@ impl ModelRun {
             let answer = if outcome.value == 1 && outcome.code.is_success() { "repeated" } else { answer };
             *self.seen.entry((action_name(event.action), answer)).or_default() += 1;
         }
+        if matches!(step, Step::State(_)) && outcome.value == 1 && outcome.code.is_success() {
+            *self.seen.entry((kind_of(&step), "known")).or_default() += 1;
+        }
         *self.seen.entry((kind_of(&step), answer)).or_default() += 1;
         if matches!(step, Step::Channel(..)) && outcome.code == Code::Ok && outcome.value >= CHANNELS {
             *self.seen.entry(("channel", "new")).or_default() += 1;

@@ -118,6 +118,7 @@ const EXPECTED_ANSWERS: &[(&str, &[&str])] = &[
         "append_reservations",
         &["ok", "sold_out", "more_than_open", "not_in_reservation", "no_source_in_stock", "not_assigned"],
     ),
+    ("order_state", &["ok", "known", "unknown_order", "not_in_reservation", "unknown_name", "id_reused"]),
     ("append_reservations", &["replayed", "id_reused", "unknown_name"]),
     ("count_many", &["ok", "unknown_name"]),
     ("assign", &["ok", "unknown_name", "replayed"]),

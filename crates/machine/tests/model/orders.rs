@@ -1,5 +1,6 @@
 //! Compares every order with the model's, and asserts that its open units are what the totals leave.
 
+use std::collections::BTreeSet;
 use stockhold_machine::Machine;
 use stockhold_model::{Model, ORDERS, order_number};
 use stockhold_protocol::Quantity;
@@ -26,6 +27,7 @@ pub(crate) fn check(machine: &Machine, model: &Model) {
         }
         expected.extend(view);
     }
+    assert_eq!(inconsistencies(machine), model.inconsistencies());
     let stats = machine.stats();
     assert_eq!((stats.orders, stats.orders_unsettled), model.order_counts());
     for is_unsettled in [false, true] {
@@ -69,6 +71,24 @@ fn listed(machine: &Machine, filter: OrderFilter) -> Vec<String> {
         numbers.extend(page.orders.into_iter().map(|entry| entry.number));
         if page.next == 0 {
             return numbers;
+        }
+        after = page.next;
+    }
+}
+
+/// All inconsistencies, one order after the other: number, stock, SKU, what is missing.
+fn inconsistencies(machine: &Machine) -> BTreeSet<(String, u32, u32, i64)> {
+    let (mut found, mut after) = (BTreeSet::new(), 0);
+    loop {
+        let query = Query::Inconsistencies { is_final: None, after, limit: 2 };
+        let Some(QueryAnswer::Inconsistencies(page)) = machine.query(&query) else {
+            panic!("a machine lists inconsistencies");
+        };
+        for item in page.items {
+            assert!(found.insert((item.order, item.stock.0, item.sku.0, item.quantity.raw())));
+        }
+        if page.next == 0 {
+            return found;
         }
         after = page.next;
     }

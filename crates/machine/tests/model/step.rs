@@ -4,10 +4,10 @@ use super::drive::names;
 use proptest::prelude::*;
 use stockhold_model::{
     Bulk, CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, RowStep, SKUS, SOURCES, STOCKS, Setting,
-    Step, Value, Wanted, mark_name,
+    StateStep, Step, Value, Wanted, mark_name,
 };
 use stockhold_protocol::command::{Configure, OrderAction, Target};
-use stockhold_protocol::event::EventKind;
+use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::{ChannelId, StockId};
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -145,6 +145,20 @@ fn order_step() -> impl Strategy<Value = OrderStep> {
     )
 }
 
+fn state_step() -> impl Strategy<Value = StateStep> {
+    let place =
+        (prop_oneof![40 => 0..STOCKS, 1 => Just(STOCKS)], prop_oneof![40 => 0..SKUS, 1 => Just(SKUS)]);
+    let lines = proptest::collection::btree_map(place, 0_i64..8, 0..4);
+    let lines = lines
+        .prop_map(|lines| lines.into_iter().map(|((stock, sku), halves)| (stock, sku, halves)).collect());
+    let state = proptest::sample::select(OrderState::ALL.to_vec());
+    (0..ORDERS, state, proptest::option::weighted(0.4, lines)).prop_map(|(order, state, lines)| StateStep {
+        order,
+        state,
+        lines,
+    })
+}
+
 fn row() -> impl Strategy<Value = RowStep> {
     use EventKind::{
         CreditmemoCreated, InvoiceCreated, ManualCompensation, OrderCanceled, OrderPlaceFailed, OrderPlaced,
@@ -213,7 +227,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         16 => placement().prop_map(Step::Place),
         4 => (pick(), 0..ORDERS).prop_map(|(of, order)| Step::PlaceFailed(of, order)),
         30 => order_step().prop_map(Step::Event),
-        10 => proptest::collection::vec(row(), 1..5).prop_map(Step::Append),
+        6 => proptest::collection::vec(row(), 1..4).prop_map(Step::Append),
+        4 => state_step().prop_map(Step::State),
         6 => (source(), 0..SKUS, -4_i64..30, proptest::option::weighted(0.3, any::<bool>()))
             .prop_map(|(source, sku, quantity, in_stock)| Step::Count(source, sku, quantity, in_stock)),
         5 => (source(), 0..SKUS, prop_oneof![-12_i64..0, 1_i64..20])

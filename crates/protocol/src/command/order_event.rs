@@ -4,70 +4,35 @@
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
 use crate::error::BadField;
+use crate::event::numbered;
 use crate::fields::{FieldReader, FieldWriter, Tagged, encode_fields};
 use crate::id::{CommandId, ReservationId, SkuId, SourceId, StockId};
 use crate::limits::{EVENT_LINES_MAX, LINE_QUANTITY_MAX, REFERENCE_BYTES_MAX};
 use crate::quantity::Quantity;
 use wincode::{SchemaRead, SchemaWrite};
 
-macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)+) => {
-        /// What happens to an order.
-        #[repr(u8)]
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum OrderAction {
-            $($(#[$doc])* $name = $number,)+
-        }
-
-        impl OrderAction {
-            /// Every action, in numeric order.
-            pub const ALL: &[Self] = &[$(Self::$name),+];
-
-            /// The action with this number.
-            #[must_use]
-            pub const fn from_number(number: u8) -> Option<Self> {
-                match number {
-                    $($number => Some(Self::$name),)+
-                    _ => None,
-                }
-            }
-
-            /// The persisted number: append-only, never reused.
-            #[must_use]
-            pub const fn number(self) -> u8 {
-                self as u8
-            }
-
-            /// The name in documents, JSON and on the command line.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)+
-                }
-            }
-        }
-    };
-}
-
-actions! {
-    /// Its holds are confirmed, with all their open units.
-    Confirm = 1, "confirm";
-    /// The deadlines of its holds are moved.
-    Extend = 2, "extend";
-    /// Open units are given back.
-    Cancel = 3, "cancel";
-    /// Units are shipped from a source.
-    Ship = 4, "ship";
-    /// Units are invoiced. Units of a virtual SKU are delivered by that.
-    Invoice = 5, "invoice";
-    /// Units are refunded by a credit memo.
-    Refund = 6, "refund";
-    /// The open units are corrected.
-    Compensate = 7, "compensate";
-    /// Its lines get new total quantities.
-    Edit = 8, "edit";
-    /// A shipment is reversed.
-    Unship = 9, "unship";
+numbered! {
+    /// What happens to an order.
+    OrderAction {
+        /// Its holds are confirmed, with all their open units.
+        Confirm = 1, "confirm";
+        /// The deadlines of its holds are moved.
+        Extend = 2, "extend";
+        /// Open units are given back.
+        Cancel = 3, "cancel";
+        /// Units are shipped from a source.
+        Ship = 4, "ship";
+        /// Units are invoiced. Units of a virtual SKU are delivered by that.
+        Invoice = 5, "invoice";
+        /// Units are refunded by a credit memo.
+        Refund = 6, "refund";
+        /// The open units are corrected.
+        Compensate = 7, "compensate";
+        /// Its lines get new total quantities.
+        Edit = 8, "edit";
+        /// A shipment is reversed.
+        Unship = 9, "unship";
+    }
 }
 
 /// One line of an [`OrderEvent`].

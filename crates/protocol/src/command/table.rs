@@ -19,6 +19,7 @@ use super::fingerprint::Scratch;
 use super::hot::{Extend, Placement, Release, Replace, Reserve, Sell, Ship};
 use super::order::{Amend, Refund, Unship};
 use super::order_event::{OrderEvent, PlaceFailed};
+use super::order_state::OrderStateReport;
 use super::rows::AppendReservations;
 use crate::codec::Reader;
 use crate::error::BadField;
@@ -257,6 +258,8 @@ commands! {
     13 "order_place_failed" Settle PlaceFailed(failure: cold PlaceFailed);
     /// Promises and gives back units by signed rows, without reservations.
     14 "append_reservations" Promise AppendReservations(append: cold AppendReservations);
+    /// Says how the shop sees an order, and what should be open of it.
+    15 "order_state" Settle OrderState(report: boxed OrderStateReport);
     /// Records the absolute quantity of a source item.
     16 "count" Goods Count(count: cold Count);
     /// Records a change of a source item.

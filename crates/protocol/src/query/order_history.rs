@@ -30,6 +30,8 @@ pub enum OrderTotal {
     Compensated,
     /// Of a hold that has expired.
     Lapsed,
+    /// What should be open, as the shop has said.
+    Reported,
 }
 
 impl OrderTotal {
@@ -47,6 +49,7 @@ impl OrderTotal {
             Self::Invoiced => "invoiced",
             Self::Compensated => "compensated",
             Self::Lapsed => "lapsed",
+            Self::Reported => "reported",
         }
     }
 }
@@ -94,6 +97,8 @@ pub struct OrderEventView {
     pub document: String,
     /// What it has booked.
     pub rows: Vec<OrderEventRow>,
+    /// The number of the state that the shop has reported.
+    pub state: Option<u8>,
 }
 tagged!(OrderEventView {
     1 kind value,
@@ -103,6 +108,7 @@ tagged!(OrderEventView {
     5 actor value,
     6 document value,
     7 rows list,
+    8 state option,
 });
 
 impl OrderEventView {

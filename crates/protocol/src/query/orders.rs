@@ -35,6 +35,8 @@ pub struct OrderLineView {
     pub invoiced: Quantity,
     /// Units that compensations have added to the open ones; negative if they have removed more.
     pub compensated: Quantity,
+    /// Units that should be open, by the state of the order or as the shop has said.
+    pub expected: Quantity,
 }
 tagged!(OrderLineView {
     1 stock value,
@@ -50,6 +52,7 @@ tagged!(OrderLineView {
     11 open value,
     12 invoiced value,
     13 compensated value,
+    14 expected value,
 });
 
 /// One order.
@@ -71,6 +74,8 @@ pub struct OrderView {
     pub lines: Vec<OrderLineView>,
     /// The ids of its reservations whose records are kept, in the order of their ops.
     pub reservations: Vec<[u8; 16]>,
+    /// The number of the state that the shop has reported last; 0 = none.
+    pub state: u8,
 }
 tagged!(OrderView {
     1 number value,
@@ -81,6 +86,7 @@ tagged!(OrderView {
     6 lines list,
     7 reservations value,
     8 events value,
+    9 state value,
 });
 
 /// Which orders are meant. A filter that says nothing means all.

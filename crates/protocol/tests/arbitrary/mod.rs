@@ -5,13 +5,13 @@ use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::command::{
     Adjust, AppendReservations, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count,
-    CountLine, CountMany, EpochStart, EventLine, Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval,
-    Notify, OrderAction, OrderEvent, PartKind, Parts, PlaceFailed, Placement, QuotaChange, Readmit, Refund,
-    RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship,
-    SignedRow, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target, Transfer, TransferLines,
-    TransferMany, Unassign,
+    CountLine, CountMany, EpochStart, EventLine, ExpectedLine, Extend, LinkDefinition, LinkRemoval, Mark,
+    MarkRemoval, Notify, OrderAction, OrderEvent, OrderStateReport, PartKind, Parts, PlaceFailed, Placement,
+    QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope,
+    SettingsChange, Sharing, Ship, SignedRow, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+    Target, Transfer, TransferLines, TransferMany, Unassign,
 };
-use stockhold_protocol::event::EventKind;
+use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -307,6 +307,18 @@ fn order_event() -> impl Strategy<Value = Command<'static>> {
     })
 }
 
+/// What a shop says of an order.
+fn order_state() -> impl Strategy<Value = Command<'static>> {
+    let lines = prop::collection::btree_map((0_u32..6, 0_u32..6), line_quantity(), 0..20);
+    let state = prop::sample::select(OrderState::ALL.to_vec());
+    ("[0-9]{1,32}", state, option::of(lines)).prop_map(|(order, state, lines)| {
+        let line =
+            |((stock, sku), quantity)| ExpectedLine { stock: StockId(stock), sku: SkuId(sku), quantity };
+        let lines = lines.map(|lines| lines.into_iter().map(line).collect());
+        Command::OrderState(Box::new(OrderStateReport { order, state, lines }))
+    })
+}
+
 /// Valid signed rows.
 fn rows() -> impl Strategy<Value = Command<'static>> {
     let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(|kind| kind.is_of_rows()).collect();
@@ -364,6 +376,7 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
         3 => goods(),
         3 => order_event(),
         2 => rows(),
+        1 => order_state(),
         1 => ("[!-~]{1,32}", any::<[u8; 16]>()).prop_map(|(order, id)| {
             Command::PlaceFailed(PlaceFailed { order, placement: ReservationId(CommandId::from_bytes(id)) })
         }),

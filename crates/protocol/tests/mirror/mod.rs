@@ -1,7 +1,7 @@
 //! Copies of the cold types, field by field as in PROTOCOL.md, for bincode's own derives.
 #![expect(clippy::struct_field_names, reason = "fields are named as the protocol names them")]
 
-use crate::random_values::{Action, Change, RowEvent};
+use crate::random_values::{Action, Change, RowEvent, State};
 
 mirror_tagged!(Hello {
     1 version_min: u8 as value,
@@ -194,6 +194,11 @@ mirror_tagged!(PlaceFailed {
     1 order: String as value,
     2 placement: [u8; 16] as value,
 });
+mirror_tagged!(OrderStateReport {
+    1 order: String as value,
+    2 state: State as value,
+    3 lines: Option<Vec<(u32, u32, i64)>> as option,
+});
 mirror_tagged!(AppendReservations {
     1 rows: Vec<(String, RowEvent, u32, u32, i64)> as value,
 });
@@ -353,6 +358,7 @@ mirror_tagged!(OrderLineView {
     11 open: i64 as value,
     12 invoiced: i64 as value,
     13 compensated: i64 as value,
+    14 expected: i64 as value,
 });
 mirror_tagged!(OrderView {
     1 number: String as value,
@@ -363,6 +369,7 @@ mirror_tagged!(OrderView {
     6 lines: Vec<OrderLineView> as list,
     7 reservations: Vec<[u8; 16]> as value,
     8 events: u32 as value,
+    9 state: u8 as value,
 });
 mirror_tagged!(OrderEntry {
     1 number: String as value,
@@ -390,6 +397,7 @@ mirror_enum!(OrderTotal {
     Invoiced(),
     Compensated(),
     Lapsed(),
+    Reported(),
 });
 mirror_tagged!(OrderEventRow {
     1 stock: u32 as value,
@@ -407,6 +415,21 @@ mirror_tagged!(OrderEventView {
     5 actor: String as value,
     6 document: String as value,
     7 rows: Vec<OrderEventRow> as list,
+    8 state: Option<u8> as option,
+});
+mirror_tagged!(Inconsistency {
+    1 order: String as value,
+    2 state: u8 as value,
+    3 stock: u32 as value,
+    4 sku: u32 as value,
+    5 quantity: i64 as value,
+    6 lapsed: i64 as value,
+});
+mirror_tagged!(InconsistenciesView {
+    1 op: u64 as value,
+    2 orders: u64 as value,
+    3 items: Vec<Inconsistency> as list,
+    4 next: u64 as value,
 });
 mirror_tagged!(OrderHistoryView {
     1 op: u64 as value,

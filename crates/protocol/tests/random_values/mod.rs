@@ -114,6 +114,16 @@ impl Draw for Action {
     }
 }
 
+/// The number of a state of orders. Others are not decoded.
+#[derive(Clone, Copy, PartialEq, Debug, bincode::Encode, bincode::Decode)]
+pub(crate) struct State(u8);
+
+impl Draw for State {
+    fn draw(random: &mut Random) -> Self {
+        Self(u8::try_from(random.below(5)).unwrap() + 1)
+    }
+}
+
 /// The number of a kind of event that rows have. Others are not decoded.
 #[derive(Clone, Copy, PartialEq, Debug, bincode::Encode, bincode::Decode)]
 pub(crate) struct RowEvent(u8);

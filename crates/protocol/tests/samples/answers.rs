@@ -2,16 +2,16 @@
 
 use super::{catalog::source, raw};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
-use stockhold_protocol::event::EventKind;
+use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::query::{
     CELL_UNLIMITED, ConfigurationView, Destination, ExplainView, ExplainedSource, ExplainedStock, GeoAddress,
-    GeoPoint, ItemView, LowStockFilter, LowStockItem, LowStockView, MakerKind, MarkView, Metric, Name,
-    NamedCount, NotifyView, OldNameView, OrderEntry, OrderEventRow, OrderEventView, OrderFilter,
-    OrderHistoryView, OrderLineView, OrderTotal, OrderView, OrdersView, PickupField, PickupLocation,
-    PickupOrder, PickupRequest, PickupView, PositionView, Query, QueryAnswer, ReservationFilter,
-    ReservationLine, ReservationState, ReservationView, ReservationsView, SettingsView, SharingForm, SkuView,
-    SnapshotView, SourceRole, SourceView, SourcedItem, SourcingAlgorithm, SourcingRequest, SourcingView,
-    Status, StockRole, StockView, Validation,
+    GeoPoint, InconsistenciesView, Inconsistency, ItemView, LowStockFilter, LowStockItem, LowStockView,
+    MakerKind, MarkView, Metric, Name, NamedCount, NotifyView, OldNameView, OrderEntry, OrderEventRow,
+    OrderEventView, OrderFilter, OrderHistoryView, OrderLineView, OrderTotal, OrderView, OrdersView,
+    PickupField, PickupLocation, PickupOrder, PickupRequest, PickupView, PositionView, Query, QueryAnswer,
+    ReservationFilter, ReservationLine, ReservationState, ReservationView, ReservationsView, SettingsView,
+    SharingForm, SkuView, SnapshotView, SourceRole, SourceView, SourcedItem, SourcingAlgorithm,
+    SourcingRequest, SourcingView, Status, StockRole, StockView, Validation,
 };
 use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
 
@@ -35,6 +35,7 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
         ("order", Query::Order("100000123".into())),
         ("notify", Query::Notify { sku: SkuId(7), source: SourceId(3) }),
         ("low_stock", low_stock()),
+        ("inconsistencies", Query::Inconsistencies { is_final: Some(true), after: 77 << 11, limit: 20 }),
         ("pickup_locations", Query::PickupLocations(Box::new(pickup()))),
         ("orders", Query::Orders { filter: order_filter(), after: 77, limit: 20 }),
         ("order_history", Query::OrderHistory { number: "100000123".into(), after: 2, limit: 20 }),
@@ -44,6 +45,18 @@ pub(crate) fn queries() -> Vec<(&'static str, Query)> {
 fn low_stock() -> Query {
     let filter = LowStockFilter { sku: None, source: Some(SourceId(3)) };
     Query::LowStock { filter, after: Some(low_item().cursor()), limit: 20 }
+}
+
+fn inconsistencies() -> InconsistenciesView {
+    let item = Inconsistency {
+        order: "100000123".into(),
+        state: OrderState::Canceled.number(),
+        stock: StockId(1),
+        sku: SkuId(7),
+        quantity: raw(-20_000),
+        lapsed: raw(5_000),
+    };
+    InconsistenciesView { op: 80, orders: 2, items: vec![item], next: 78 << 11 }
 }
 
 fn low_item() -> LowStockItem {
@@ -175,6 +188,7 @@ fn order() -> OrderView {
         open: raw(20_000),
         invoiced: raw(40_000),
         compensated: raw(-5_000),
+        expected: raw(25_000),
     };
     OrderView {
         number: "100000123".into(),
@@ -185,6 +199,7 @@ fn order() -> OrderView {
         lines: vec![line],
         reservations: vec![super::reservation().0.to_bytes()],
         events: 3,
+        state: OrderState::Processing.number(),
     }
 }
 
@@ -206,8 +221,16 @@ fn order_history() -> OrderHistoryView {
         actor: "warehouse".into(),
         document: "S-17".into(),
         rows: vec![row, invoiced],
+        state: None,
     };
-    OrderHistoryView { op: 80, events_total: 3, wall_offset_ms: -1_200, events: vec![shipped] }
+    let reported = OrderEventView {
+        kind: EventKind::OrderState.number(),
+        document: String::new(),
+        rows: Vec::new(),
+        state: Some(OrderState::Processing.number()),
+        ..shipped.clone()
+    };
+    OrderHistoryView { op: 80, events_total: 3, wall_offset_ms: -1_200, events: vec![shipped, reported] }
 }
 
 fn orders() -> OrdersView {
@@ -384,6 +407,7 @@ pub(crate) fn answers() -> Vec<(&'static str, QueryAnswer)> {
         ("notify", QueryAnswer::Notify(Some(NotifyView { is_set: true, own: None, threshold: raw(10_000) }))),
         ("notify_unknown", QueryAnswer::Notify(None)),
         ("pickup_locations", QueryAnswer::PickupLocations(picked_up())),
+        ("inconsistencies", QueryAnswer::Inconsistencies(inconsistencies())),
         ("low_stock", QueryAnswer::LowStock(LowStockView { op: 80, matched: 3, items: vec![low_item()] })),
     ]
 }

@@ -3,12 +3,12 @@
 use super::{raw, reservation};
 use stockhold_protocol::command::{
     Adjust, Amend, AppendReservations, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count,
-    CountLine, CountMany, EpochStart, EventLine, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify,
-    OrderAction, OrderEvent, PlaceFailed, QuotaChange, Readmit, Rename, SettingScope, SettingsChange,
-    Sharing, SignedRow, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Transfer, TransferLines,
-    TransferMany, Unassign, Unship,
+    CountLine, CountMany, EpochStart, EventLine, ExpectedLine, LinkDefinition, LinkRemoval, Mark,
+    MarkRemoval, Notify, OrderAction, OrderEvent, OrderStateReport, PlaceFailed, QuotaChange, Readmit,
+    Rename, SettingScope, SettingsChange, Sharing, SignedRow, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Transfer, TransferLines, TransferMany, Unassign, Unship,
 };
-use stockhold_protocol::event::EventKind;
+use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Command, Envelope, Line, SkuId, SourceId, StockId, Timestamp};
 
@@ -105,7 +105,7 @@ fn configure() -> Configure {
 }
 
 /// The commands that name an order.
-fn order_commands() -> [(&'static str, Command<'static>); 4] {
+fn order_commands() -> [(&'static str, Command<'static>); 6] {
     [
         ("order_event", order_event()),
         ("order_event_cancel", cancellation()),
@@ -114,7 +114,17 @@ fn order_commands() -> [(&'static str, Command<'static>); 4] {
             Command::PlaceFailed(PlaceFailed { order: "100000123".into(), placement: reservation() }),
         ),
         ("append_reservations", append()),
+        ("order_state", state(None)),
+        (
+            "order_state_figures",
+            state(Some(vec![ExpectedLine { stock: StockId(1), sku: SkuId(7), quantity: raw(10_000) }])),
+        ),
     ]
+}
+
+fn state(lines: Option<Vec<ExpectedLine>>) -> Command<'static> {
+    let (order, state) = ("100000123".into(), OrderState::Processing);
+    Command::OrderState(Box::new(OrderStateReport { order, state, lines }))
 }
 
 fn append() -> Command<'static> {

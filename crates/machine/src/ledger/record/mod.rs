@@ -22,7 +22,7 @@ pub(crate) use note::{NOTE_BYTES, NoteKind, NoteRow, Shipment};
 pub(crate) use notify::{INHERITED, NotifyRow};
 pub(crate) use order::{EVENT_BYTES_MAX, OrderPartRow, OrderRow, PART_BYTES, order_key};
 pub(crate) use order_event::{
-    Booking, EventHead, Events, OrderLine, OrderSums, Total, Totals, body_of, event_bytes_max,
+    Booking, EventHead, Events, OrderLine, OrderSums, ReportedState, Total, Totals, body_of, event_bytes_max,
 };
 pub(crate) use outcome::{OutcomeRow, generation_of, read_side};
 pub(crate) use reservation::{Grant, LineRow, LineState, ReservationRow, Stage};

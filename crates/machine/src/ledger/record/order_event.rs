@@ -7,7 +7,7 @@
 use super::order::op_of_key;
 use super::varint;
 use stockhold_protocol::codec::Reader;
-use stockhold_protocol::event::EventKind;
+use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::limits::REFERENCE_BYTES_MAX;
 use stockhold_protocol::{BadField, Code};
 
@@ -33,10 +33,12 @@ pub(crate) enum Total {
     Invoiced,
     /// Added to the open units by a compensation, or taken from them if negative.
     Compensated,
+    /// What should be open, as the shop has said. It says nothing of the promise.
+    Reported,
 }
 
 /// The number of totals.
-pub(crate) const TOTALS: usize = 9;
+pub(crate) const TOTALS: usize = 10;
 
 impl Total {
     const ALL: [Self; TOTALS] = [
@@ -49,6 +51,7 @@ impl Total {
         Self::WrittenOff,
         Self::Invoiced,
         Self::Compensated,
+        Self::Reported,
     ];
 
     /// What a unit of this total adds to the open units.
@@ -56,7 +59,7 @@ impl Total {
         match self {
             Self::Ordered | Self::Compensated => 1,
             Self::Cancelled | Self::Shipped | Self::Refunded | Self::WrittenOff => -1,
-            Self::Beyond | Self::Returned | Self::Invoiced => 0,
+            Self::Beyond | Self::Returned | Self::Invoiced | Self::Reported => 0,
         }
     }
 }
@@ -77,8 +80,12 @@ impl Totals {
 
     /// The units that are promised and confirmed.
     pub(crate) fn open(&self) -> i64 {
-        let signed = |total: &Total| self.of(*total).saturating_mul(total.sign());
-        Total::ALL.iter().map(signed).fold(0, i64::saturating_add)
+        let promised = self.of(Total::Ordered).saturating_add(self.of(Total::Compensated));
+        promised
+            .saturating_sub(self.of(Total::Cancelled))
+            .saturating_sub(self.of(Total::Shipped))
+            .saturating_sub(self.of(Total::Refunded))
+            .saturating_sub(self.of(Total::WrittenOff))
     }
 
     /// Units that left a source and were neither reversed nor returned.
@@ -123,6 +130,32 @@ pub(crate) const fn body_of(fingerprint: u64) -> u32 {
     }
 }
 
+/// How the shop sees an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReportedState {
+    pub(crate) state: OrderState,
+    /// Whether the shop has said what should be open: the totals [`Total::Reported`].
+    pub(crate) has_figures: bool,
+}
+
+/// In the body of an event with a state: the shop has said what should be open.
+const HAS_FIGURES: u32 = 1 << 8;
+
+impl ReportedState {
+    /// The body of its event.
+    pub(crate) const fn body(self) -> u32 {
+        let state = self.state as u32;
+        if self.has_figures { state | HAS_FIGURES } else { state }
+    }
+
+    /// What the body of an event says.
+    #[expect(clippy::cast_possible_truncation, reason = "the low byte is meant")]
+    pub(crate) fn of_body(body: u32) -> Option<Self> {
+        let state = OrderState::from_number(body as u8)?;
+        Some(Self { state, has_figures: body & HAS_FIGURES != 0 })
+    }
+}
+
 /// An event without what it booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EventHead<'a> {
@@ -164,17 +197,19 @@ pub(crate) struct OrderSums {
     pub(crate) events: u32,
     /// The time of the last event.
     pub(crate) last_ms: u64,
+    /// What the shop has said last.
+    pub(crate) reported: Option<ReportedState>,
 }
 
 impl OrderSums {
     pub(crate) const fn new() -> Self {
-        Self { lines: Vec::new(), events: 0, last_ms: 0 }
+        Self { lines: Vec::new(), events: 0, last_ms: 0, reported: None }
     }
 
     /// The sums of no events.
     pub(crate) fn clear(&mut self) {
         self.lines.clear();
-        (self.events, self.last_ms) = (0, 0);
+        (self.events, self.last_ms, self.reported) = (0, 0, None);
     }
 
     /// The index of a line, which is added if there is none.
@@ -192,8 +227,7 @@ impl OrderSums {
         self.clear();
         let mut events = Events::new(key, bytes);
         while let Some(head) = events.next_event(&mut self.lines, |_| {})? {
-            self.events = self.events.saturating_add(1);
-            self.last_ms = head.time_ms;
+            self.count(&head);
         }
         Ok(())
     }
@@ -234,8 +268,16 @@ impl OrderSums {
             self.lines[at].totals.add(booking.total, booking.units);
         }
         varint::put(0, out);
+        self.count(head);
+    }
+
+    /// Counts an event apart from what it books.
+    fn count(&mut self, head: &EventHead<'_>) {
         self.events = self.events.saturating_add(1);
         self.last_ms = head.time_ms;
+        if head.kind == EventKind::OrderState {
+            self.reported = ReportedState::of_body(head.body);
+        }
     }
 }
 
@@ -290,6 +332,9 @@ impl<'a> Events<'a> {
                 .filter(|_| length <= REFERENCE_BYTES_MAX)
                 .ok_or(BadField::new("event.document", "is not valid"))?;
             body = reader.u32("event.body")?;
+        }
+        if kind == EventKind::OrderState && ReportedState::of_body(body).is_none() {
+            return Err(BadField::new("event.body", "is not a state of orders"));
         }
         Ok(EventHead { kind, code, op, time_ms, actor, document, body })
     }

@@ -156,7 +156,8 @@ impl State {
                     | Total::Refunded
                     | Total::WrittenOff
                     | Total::Invoiced
-                    | Total::Compensated => goods,
+                    | Total::Compensated
+                    | Total::Reported => goods,
                 };
             }
         });

@@ -8,6 +8,7 @@ mod goods;
 mod memo;
 mod promise;
 mod rows;
+mod state;
 
 use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal};

@@ -367,6 +367,7 @@ const fn total_of_end(kind: EventKind) -> Total {
         | EventKind::ShipmentReversed
         | EventKind::HoldPlaced
         | EventKind::HoldExpired
-        | EventKind::HoldReplaced => Total::Compensated,
+        | EventKind::HoldReplaced
+        | EventKind::OrderState => Total::Compensated,
     }
 }
