@@ -22,7 +22,7 @@ pub fn run(bytes: &[u8]) {
         }
     }
     let mut written = Vec::new();
-    let mut writer = StockWriter::new(&mut written).expect("memory does not fail");
+    let mut writer = StockWriter::new(&mut written, true).expect("memory does not fail");
     for row in &taken {
         writer.write(&row.source_code, &row.sku, row.in_stock, row.quantity).expect("memory does not fail");
     }

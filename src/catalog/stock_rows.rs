@@ -207,6 +207,7 @@ fn is_called(column: &str, name: &str) -> bool {
 /// Writes rows as Magento does: quantities with four decimals.
 #[derive(Debug)]
 pub struct StockWriter<W: Write> {
+    has_status: bool,
     records: csv::Writer<W>,
 }
 
@@ -215,10 +216,18 @@ impl<W: Write> StockWriter<W> {
     ///
     /// # Errors
     /// The error of the file.
-    pub fn new(output: W) -> Result<Self, StockFileError> {
-        let mut records = csv::Writer::from_writer(output);
-        records.write_record([SOURCE_CODE, SKU, STATUS, QUANTITY])?;
-        Ok(Self { records })
+    pub fn new(output: W, has_status: bool) -> Result<Self, StockFileError> {
+        let mut writer = Self { has_status, records: csv::Writer::from_writer(output) };
+        writer.record([SOURCE_CODE, SKU, STATUS, QUANTITY])?;
+        Ok(writer)
+    }
+
+    fn record(&mut self, [code, sku, status, quantity]: [&str; 4]) -> Result<(), StockFileError> {
+        if self.has_status {
+            Ok(self.records.write_record([code, sku, status, quantity])?)
+        } else {
+            Ok(self.records.write_record([code, sku, quantity])?)
+        }
     }
 
     /// Writes one source item.
@@ -233,8 +242,7 @@ impl<W: Write> StockWriter<W> {
         quantity: Quantity,
     ) -> Result<(), StockFileError> {
         let status = if in_stock { "1" } else { "0" };
-        self.records.write_record([source_code, sku, status, &four_decimals(quantity)])?;
-        Ok(())
+        self.record([source_code, sku, status, &four_decimals(quantity)])
     }
 
     /// Writes the buffered rows.
@@ -328,7 +336,7 @@ mod tests {
     fn an_export_is_an_import() {
         // Proves that written rows are read back, with four decimals in the file.
         let mut bytes = Vec::new();
-        let mut writer = StockWriter::new(&mut bytes).unwrap();
+        let mut writer = StockWriter::new(&mut bytes, true).unwrap();
         writer.write("east", "A,B\"C", true, "5.5".parse().unwrap()).unwrap();
         writer.write("west", "007", false, "-0.25".parse().unwrap()).unwrap();
         writer.finish().unwrap();

@@ -55,6 +55,16 @@ pub(super) struct ExportArguments {
     /// Only items in stock (true) or out of stock (false) (CSV)
     #[arg(long, value_name = "true|false")]
     in_stock: Option<bool>,
+    /// Leave a column out (CSV)
+    #[arg(long, value_enum, value_name = "COLUMN")]
+    without: Option<OptionalColumn>,
+}
+
+/// A column that a file of source items need not have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum OptionalColumn {
+    /// The in-stock flag; an import of such a file sets all of them
+    Status,
 }
 
 impl ExportArguments {
@@ -83,9 +93,10 @@ impl ExportArguments {
     /// Refuses flags that mean nothing for the format.
     fn check(&self, format: ExportFormat) -> Result<(), Failure> {
         let selects = self.source.is_some() || self.sku.is_some() || self.in_stock.is_some();
+        let selects = selects || self.without.is_some();
         if selects && format != ExportFormat::Csv {
             return Err(Failure::usage(
-                "--source, --sku and --in-stock select source items, which only a .csv has (--as csv)",
+                "--source, --sku, --in-stock and --without select source items, which only a .csv has (--as csv)",
             ));
         }
         Ok(())
@@ -130,7 +141,7 @@ fn items(
     output: &mut dyn Write,
 ) -> Result<u64, Failure> {
     let names = Names::load(server)?;
-    let mut writer = StockWriter::new(output).exit_with(Exit::Disk)?;
+    let mut writer = StockWriter::new(output, arguments.without.is_none()).exit_with(Exit::Disk)?;
     let mut count = 0;
     lists::each_sku(server, |sku| {
         let wanted = arguments.sku.as_ref().is_none_or(|part| sku.sku.contains(part.as_str()));

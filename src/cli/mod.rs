@@ -49,6 +49,7 @@ mod old_names;
 mod open_promises;
 mod opened;
 mod order;
+mod order_arguments;
 mod order_history;
 mod order_state;
 mod orders;

@@ -3,6 +3,7 @@
 use super::checkout::{SoldFrom, resolve_lines, send, ttl_ms};
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
+use super::order_arguments::{InStock, Number};
 use super::order_state::{self, StateArguments};
 use super::parse::{CartLine, UnitLine, signed_line, total_line};
 use super::server_connection::ServerConnection;
@@ -50,22 +51,6 @@ pub(super) enum OrderCommand {
     Failed(FailedArguments),
     /// Say how the shop sees an order, and what should be open of it
     State(StateArguments),
-}
-
-/// The number of an order.
-#[derive(Args, Debug)]
-pub(super) struct Number {
-    /// The number of the order, at most 32 bytes
-    #[arg(value_name = "NUMBER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub(super) number: String,
-}
-
-/// The stock of lines that name none.
-#[derive(Args, Debug)]
-pub(super) struct InStock {
-    /// The stock of lines without @STOCK; by default the units of all stocks of the order are meant
-    #[arg(long, value_name = "NAME")]
-    pub(super) stock: Option<String>,
 }
 
 /// The document of an event.

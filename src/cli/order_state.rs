@@ -4,7 +4,7 @@ use super::checkout::send;
 use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
 use super::lists::Names;
-use super::order::{InStock, Number};
+use super::order_arguments::{InStock, Number};
 use super::output::table;
 use super::parse::{UnitLine, total_line};
 use super::questions::wrong_answer;

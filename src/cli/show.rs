@@ -218,6 +218,7 @@ fn position_document(names: &Names, position: &PositionView) -> Value {
         "held": position.held.to_string(),
         "quota_limit": position.quota_limit.map(|limit| limit.to_string()),
         "quota_taken": position.quota_taken.to_string(),
+        "unattributed": position.unattributed.to_string(),
         "settings": settings_document(&position.settings),
     })
 }

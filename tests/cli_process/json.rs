@@ -47,7 +47,7 @@ fn words_that_cannot_be_parsed_are_refused_in_json() {
         (&["confirm", "7", "--json"], "invalid value '7' for '<RESERVATION>'"),
         (
             &["define", "sku", "A", "--kind", "huge", "--json"],
-            "[possible values: simple, virtual, composite]",
+            "[possible values: simple, virtual, composite, uncatalogued]",
         ),
         (&["settings", "--json"], "required arguments were not provided"),
         (&["mark", "now", "--json"], "to name this moment so: stockhold mark set now"),

@@ -29,6 +29,7 @@ mod places;
 mod refused;
 mod rehearsal;
 mod restore;
+mod rows;
 mod selecting;
 mod served_log;
 mod server;

@@ -3,6 +3,7 @@
 use super::catalog::{backorders, is_set, list};
 use super::expect::{CallError, exact};
 use super::orders;
+use super::rows;
 use super::shop::Shop;
 use super::stock_work;
 use super::text;
@@ -26,6 +27,10 @@ pub(crate) fn is_change(call: &str) -> bool {
 /// Runs a call.
 pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
     match call {
+        "set_global_config" if args["can_subtract"] == 0 => {
+            shop.can_subtract_is_off = true;
+            Ok(Value::Null)
+        }
         "set_global_config" => settings(shop, &[], args),
         "set_item_config" => item_settings(shop, args),
         "get_product_salable_qty" => salable_quantity(shop, text(args, "sku"), &stock(shop, args)?),
@@ -55,7 +60,8 @@ pub(crate) fn run(shop: &mut Shop, call: &str, args: &Value) -> Answered {
         "save_stock_channels" => save_channels(shop, args),
         "source_selection" => select_sources(shop, &stock(shop, args)?, args),
         "source_selection_over_sorted_sources" => over_sorted_sources(shop, args),
-        other => stock_work::answer(shop, other, args)
+        other => rows::answer(shop, other, args)
+            .or_else(|| stock_work::answer(shop, other, args))
             .unwrap_or_else(|| Err(CallError::Unknown(format!("the call {other}")))),
     }
 }
@@ -267,10 +273,8 @@ fn import(shop: &Shop, args: &Value) -> Answered {
 }
 
 fn export(shop: &Shop, args: &Value) -> Answered {
-    if list(args, "skip").next().is_some() {
-        return Err(CallError::Unknown("exports without a column".to_owned()));
-    }
-    let mut flags = Vec::new();
+    let without = |column: &Value| ["--without".to_owned(), column.as_str().unwrap_or_default().to_owned()];
+    let mut flags: Vec<String> = list(args, "skip").flat_map(without).collect();
     for (name, value) in args["filter"].as_object().into_iter().flatten() {
         let value = value.as_str().map_or_else(|| is_set(value).to_string(), str::to_owned);
         let flag = match name.as_str() {

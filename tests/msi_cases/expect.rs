@@ -53,6 +53,11 @@ pub(crate) fn compare(
     }
 }
 
+/// Whether what was decided is what the file says.
+pub(crate) fn is_same(decided: &Value, expected: &Value) -> bool {
+    is_part(decided, expected) && is_part(expected, decided)
+}
+
 /// Whether an expected value is given: numbers by their value, objects in part, lists as a whole.
 fn is_part(expected: &Value, given: &Value) -> bool {
     match (expected, given) {

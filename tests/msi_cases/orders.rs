@@ -66,6 +66,17 @@ struct Row {
     quantity: Value,
 }
 
+/// How many rows the histories of all orders have.
+pub(crate) fn count_rows(shop: &Shop) -> Result<usize, CallError> {
+    let mut count = 0;
+    for order in &shop.orders {
+        let shown = shop.ask(&["show", "order", order, "--limit", EVENTS])?;
+        let rows = list(&shown, "history").flat_map(|event| list(event, "rows"));
+        count += rows.filter(|row| exact(&row["reservation"]) != Some(0)).count();
+    }
+    Ok(count)
+}
+
 /// The rows about a SKU in the histories of all orders, in the order of their ops.
 fn rows(shop: &Shop, sku: &str) -> Result<Vec<Row>, CallError> {
     let mut rows = Vec::new();

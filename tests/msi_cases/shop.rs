@@ -23,6 +23,12 @@ pub(crate) struct Shop {
     pub(crate) stocks: BTreeMap<u64, String>,
     /// The numbers of the orders that were placed.
     pub(crate) orders: BTreeSet<String>,
+    /// How many rows of orders were appended.
+    pub(crate) rows: usize,
+    /// SKUs in stocks of which rows were appended.
+    pub(crate) loose: BTreeSet<(String, String)>,
+    /// Whether Magento's global setting `can_subtract` is off.
+    pub(crate) can_subtract_is_off: bool,
 }
 
 impl Shop {
@@ -54,7 +60,16 @@ impl Shop {
         let number = |stock: &Value| stock["stock_id"].as_u64().expect("a stock has a number");
         let stocks =
             list(fixture, "stocks").map(|stock| (number(stock), text(stock, "name").to_owned())).collect();
-        let shop = Self { server, address, directory, stocks, orders: BTreeSet::new() };
+        let shop = Self {
+            server,
+            address,
+            directory,
+            stocks,
+            orders: BTreeSet::new(),
+            rows: 0,
+            loose: BTreeSet::new(),
+            can_subtract_is_off: false,
+        };
         let broken = |error| format!("the fixture: {error:?}");
         shop.import("catalog.json", &catalog(fixture).to_string(), &["--no-mark"]).map_err(broken)?;
         shop.import("items.csv", &rows(fixture), &["--create-skus", "yes", "--no-mark"]).map_err(broken)?;
@@ -75,6 +90,13 @@ impl Shop {
         let path = self.directory.path().join(name);
         std::fs::write(&path, contents).map_err(|error| CallError::Broken(error.to_string()))?;
         self.call(&[&["import", &path.display().to_string()], flags].concat())
+    }
+
+    /// Appends rows, a JSON array. SKUs that the catalog does not know are defined.
+    pub(crate) fn append(&self, rows: &str) -> Result<Value, CallError> {
+        let path = self.directory.path().join("rows.json");
+        std::fs::write(&path, rows).map_err(|error| CallError::Broken(error.to_string()))?;
+        self.call(&["append-reservations", "--uncatalogued", "--rows-from", &path.display().to_string()])
     }
 
     /// Exports source items.
@@ -104,6 +126,11 @@ impl Shop {
     pub(crate) fn ask(&self, words: &[&str]) -> Result<Value, CallError> {
         match self.run(words)? {
             (Some(0 | 1), document) => Ok(document),
+            (Some(2), document)
+                if document["error"].as_str().is_some_and(|error| error.starts_with("there is no ")) =>
+            {
+                Err(CallError::Refused { status: 404, message: text(&document, "error").to_owned() })
+            }
             (code, document) => Err(CallError::Broken(format!("{words:?}: exit code {code:?}: {document}"))),
         }
     }

@@ -5,6 +5,7 @@ mod load;
 mod model;
 mod order_events;
 mod order_memory;
+mod order_rows;
 mod order_shop;
 mod prefetch;
 mod sharing_golden;

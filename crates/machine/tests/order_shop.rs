@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use stockhold_machine::config::SPAN_MAX_MS;
-use stockhold_machine::{Configuration, Genesis, Machine};
+use stockhold_machine::{Configuration, Genesis, Machine, Progress};
 use stockhold_protocol::command::{
     Count, EventLine, LinkDefinition, OrderAction, OrderEvent, Placement, Reserve, SkuDefinition, SkuKind,
     SourceDefinition, StockDefinition, Target,
@@ -88,6 +88,16 @@ impl Shop {
         let (best_effort, owner, reference) = (false, 0, order);
         let cart = Reserve { target, lines, best_effort, ttl_ms, owner, reference };
         self.send_as(id, Command::OrderPlaced(Placement(cart)))
+    }
+
+    /// Goes on with what a snapshot of the shop loads.
+    pub(crate) fn reload(&mut self) {
+        let (mark, mut loader) = (self.machine.begin_snapshot(), Machine::loader());
+        let mut sink = |section: u16, records: u32, bytes: &[u8]| {
+            assert_eq!(loader.section(section, records, bytes), Ok(()));
+        };
+        while self.machine.snapshot_step(1_000, &mut sink) != Progress::Done {}
+        self.machine = loader.finish(&mark).unwrap();
     }
 
     pub(crate) fn order(&self, number: &str) -> OrderView {

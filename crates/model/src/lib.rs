@@ -25,6 +25,7 @@ mod merchant;
 mod names;
 mod orders;
 mod refunds;
+mod reports;
 mod sell;
 mod settings;
 mod state;

@@ -87,7 +87,13 @@ fn ends_between_options(record: &[u8], cut: usize) -> bool {
         last = u16::from_le_bytes([head[0], head[1]]);
         at += 6 + usize::try_from(u32::from_le_bytes([head[2], head[3], head[4], head[5]])).unwrap();
     }
-    let needed = [(Kind::Configure, 0), (Kind::Settings, 1), (Kind::Quota, 2), (Kind::Notify, 3)];
+    let needed = [
+        (Kind::Configure, 0),
+        (Kind::Settings, 1),
+        (Kind::Quota, 2),
+        (Kind::Notify, 3),
+        (Kind::OrderState, 2),
+    ];
     at == cut && needed.iter().any(|(of, field)| *of == kind && last >= *field)
 }
 

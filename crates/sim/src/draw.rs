@@ -2,11 +2,11 @@
 
 use stockhold_model::{
     Bulk, CHANNELS, Cart, MARKS, ORDERS, OrderStep, RefundKind, RowStep, SKUS, SOURCES, STOCKS, Setting,
-    Step, Value, Wanted, channel_assignment, long_sku_name, mark_name, sku_name, source_definition,
-    stock_name,
+    StateStep, Step, Value, Wanted, channel_assignment, long_sku_name, mark_name, sku_name,
+    source_definition, stock_name,
 };
 use stockhold_protocol::command::{Configure, OrderAction, Sharing, Target};
-use stockhold_protocol::event::EventKind;
+use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, StockId};
 
@@ -178,6 +178,7 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
         (4, 11),
         (26, 12),
         (7, 13),
+        (4, 14),
     ]) {
         0 => Step::Reserve(cart(rng, longest_ms)),
         1 => Step::Replace(pick, cart(rng, longest_ms)),
@@ -195,6 +196,19 @@ fn shopper(rng: &mut Rng, longest_ms: u64) -> Step {
         10 => Step::Place(placement(rng, longest_ms)),
         11 => Step::PlaceFailed(pick, rng.small(0..ORDERS)),
         12 => Step::Event(order_event(rng, longest_ms)),
+        14 => {
+            let order = rng.small(0..ORDERS);
+            let state = rng.weighted(&[
+                (2, OrderState::New),
+                (4, OrderState::Processing),
+                (2, OrderState::Complete),
+                (1, OrderState::Closed),
+                (2, OrderState::Canceled),
+            ]);
+            let line = |rng: &mut Rng| (known(rng, STOCKS, 40), known(rng, SKUS, 60), rng.signed(0..9));
+            let lines = rng.chance(300).then(|| vec![line(rng)]);
+            Step::State(StateStep { order, state, lines })
+        }
         13 => {
             let rows = rng.within(1..5);
             Step::Append((0..rows).map(|_| row(rng)).collect())

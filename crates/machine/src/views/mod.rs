@@ -14,7 +14,7 @@ pub(crate) mod stats;
 
 use crate::ledger::marks::MarkRow;
 use crate::ledger::old_names::OldName;
-use crate::ledger::record::{NO_QUOTA, NoteKind, NotifyRow, ReservationRow, Stage};
+use crate::ledger::record::{NO_ORDER, NO_QUOTA, NoteKind, NotifyRow, ReservationRow, Stage};
 use crate::ledger::state::{At, State};
 use crate::machine::Machine;
 use crate::refusal::quantity;
@@ -298,6 +298,7 @@ impl State {
                 settings: place.settings.view(),
                 quota_limit: promises.quota_limit,
                 quota_taken: promises.quota_taken,
+                unattributed: quantity(self.unreserved_units(NO_ORDER, *stock, one.sku)),
             });
         }
         let stocks = group.stocks().len();

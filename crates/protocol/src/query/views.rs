@@ -273,6 +273,8 @@ pub struct PositionView {
     pub quota_limit: Option<Quantity>,
     /// The part of the quota that is taken.
     pub quota_taken: Quantity,
+    /// Those of the confirmed units that rows without an order promise. Negative if they have given back more.
+    pub unattributed: Quantity,
 }
 tagged!(PositionView {
     1 stock value,
@@ -282,6 +284,7 @@ tagged!(PositionView {
     5 settings nested,
     6 quota_limit option,
     7 quota_taken value,
+    8 unattributed value,
 });
 
 /// One SKU.

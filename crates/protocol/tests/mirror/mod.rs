@@ -311,6 +311,7 @@ mirror_tagged!(PositionView {
     5 settings: SettingsView as nested,
     6 quota_limit: Option<i64> as option,
     7 quota_taken: i64 as value,
+    8 unattributed: i64 as value,
 });
 mirror_tagged!(SkuView {
     1 id: u32 as value,

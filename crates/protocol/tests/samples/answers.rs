@@ -260,6 +260,7 @@ fn sku() -> SkuView {
         settings,
         quota_limit: Some(raw(100_000)),
         quota_taken: raw(50_000),
+        unattributed: raw(-5_000),
     };
     SkuView {
         id: SkuId(7),
