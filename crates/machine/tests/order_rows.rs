@@ -217,3 +217,48 @@ fn the_shops_word_is_compared_with_what_is_open() {
     assert_eq!(list(&shop), []);
     assert_eq!(shop.machine.validate(), Vec::<String>::new());
 }
+
+#[test]
+fn a_shipment_is_reversed_long_after_the_record_of_its_reservation() {
+    // Proves that units of an ended reservation, and of rows, come back to their source and to the promise of the order, at
+    // most as many as the source has shipped and nobody has returned, and that they are shipped again.
+    let mut shop = Shop::new();
+    shop.place("A", &[line(0, 5)], None);
+    assert_eq!(append(&mut shop, vec![row("A", EventKind::OrderPlaced, 1, -2)]).code, Code::Ok);
+    let ship = |document: &str, lines: &[(u32, i64)]| {
+        let (document, source) = (document.to_owned(), Some(SourceId(0)));
+        Command::OrderEvent(Box::new(OrderEvent { document, source, ..event("A", OrderAction::Ship, lines) }))
+    };
+    let unship = |document: &str, lines: &[(u32, i64)]| {
+        let (document, source) = (document.to_owned(), Some(SourceId(0)));
+        Command::OrderEvent(Box::new(OrderEvent {
+            document,
+            source,
+            ..event("A", OrderAction::Unship, lines)
+        }))
+    };
+    let before = (shop.on_hand(0), shop.on_hand(1));
+    shop.succeed(ship("S-1", &[(0, 5), (1, 2)]));
+    assert!(shop.order("A").settled);
+    shop.now.0 += 3 * 86_400_000;
+    shop.succeed(Command::Tick);
+    while shop.machine.sweep(1_000) {}
+    assert!(shop.order("A").reservations.is_empty());
+    let mut memo = event("A", OrderAction::Refund, &[(0, 1)]);
+    memo.lines[0].is_returned = true;
+    shop.succeed(Command::OrderEvent(Box::new(memo)));
+    let refused = shop.send(unship("", &[(0, 5)]));
+    assert_eq!((refused.code, refused.value), (Code::MoreThanShipped, 0));
+    assert_eq!(refused.detail, Detail::Bound { sku: SkuId(0), bound: units(4), value: units(5) });
+    shop.succeed(unship("", &[(0, 4)]));
+    assert_eq!(shop.send(unship("S-1", &[])).code, Code::MoreThanShipped);
+    shop.succeed(unship("", &[(1, 2)]));
+    assert_eq!((shop.on_hand(0), shop.on_hand(1)), before);
+    let open: Vec<Quantity> = shop.order("A").lines.iter().map(|line| line.open).collect();
+    assert_eq!(open, [units(4), units(2)]);
+    assert_eq!(shop.send(unship("", &[(0, 1)])).code, Code::MoreThanShipped);
+    shop.reload();
+    shop.succeed(ship("S-2", &[(0, 4), (1, 2)]));
+    assert!(shop.order("A").settled);
+    assert_eq!(shop.machine.validate(), Vec::<String>::new());
+}

@@ -90,6 +90,8 @@ pub(crate) struct Order {
     /// What was booked: stock, SKU, units.
     booked: Vec<(u32, u32, OrderUnits)>,
     moved: Vec<Moved>,
+    /// Units that left a source from the promise, less those whose shipment was reversed.
+    pub(crate) left: Vec<Moved>,
     /// The events that booked something or have a document.
     pub(crate) notes: Vec<Note>,
     settled_ms: u64,
@@ -354,6 +356,7 @@ impl Model {
             owner,
             booked: Vec::new(),
             moved: Vec::new(),
+            left: Vec::new(),
             notes: Vec::new(),
             settled_ms: 0,
             reported: None,
@@ -389,7 +392,8 @@ impl Model {
         let counted = one.lines.iter().filter(|line| line.counts);
         let from = |line: &Line| line.shipments.iter().map(|from| from.of.0).next();
         let moved = counted.filter_map(|line| Some((one.stock, line.sku, from(line)?, line.shipped())));
-        let (moved, shipped) = (moved.collect(), one.lines.iter().map(shipped).collect());
+        let (moved, shipped): (Vec<Moved>, _) = (moved.collect(), one.lines.iter().map(shipped).collect());
+        self.orders.by_number.get_mut(&number).expect("just made").left.extend(&moved);
         self.record_event(number, Note::new(EventKind::ShipmentCreated, String::new()), shipped, moved);
     }
 
@@ -421,6 +425,7 @@ impl Model {
             };
             changes.push((line.sku, units));
         }
+        let mut left: Vec<Moved> = Vec::new();
         let moved = |(at, line): (usize, &Line)| {
             let was = before.lines.get(at).map_or(0, counted_units);
             let source = match step {
@@ -439,7 +444,13 @@ impl Model {
             };
             Some((after.stock, line.sku, source.filter(|_| goods != 0)?, units))
         };
-        let moved = after.lines.iter().enumerate().filter_map(moved).collect();
+        let moved: Vec<Moved> = after.lines.iter().enumerate().filter_map(moved).collect();
+        if matches!(step, Step::Ship(..) | Step::Unship(..)) {
+            for (stock, sku, source, _) in &moved {
+                let of_sku = changes.iter().filter(|(of, _)| of == sku);
+                left.extend(of_sku.map(|(_, units)| (*stock, *sku, *source, units.shipped)));
+            }
+        }
         let (joining, _) = self.orders.joining.clone();
         // A confirmed hold may be a placement that is sent again.
         let (kind, body) = match step {
@@ -449,6 +460,7 @@ impl Model {
         };
         let booked = changes.into_iter().map(|(sku, units)| (after.stock, sku, units)).collect();
         self.record_event(number, Note::new(kind, body), booked, moved);
+        self.orders.by_number.get_mut(&number).expect("an order").left.extend(left);
     }
 }
 

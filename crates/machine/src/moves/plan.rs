@@ -400,6 +400,19 @@ impl Plan {
         self.movements.push(Movement { sku, units, account: Account::Order { stock, quota }, line_index });
     }
 
+    /// Adds units that are promised to the order with this key without a reservation.
+    pub(crate) fn promise_unreserved(
+        &mut self,
+        order: u64,
+        stock: u32,
+        sku: u32,
+        units: i64,
+        line_index: usize,
+    ) {
+        let account = Account::Unreserved { order, stock };
+        self.movements.push(Movement { sku, units, account, line_index });
+    }
+
     /// Adds goods to a source, or removes them if `units` is negative.
     pub(crate) fn move_goods(&mut self, sku: u32, source: u32, units: i64, cause: Cause, line_index: usize) {
         let account = Account::Goods { source, cause, in_stock: None };

@@ -2,7 +2,7 @@
 
 use super::{Event, Take, Want};
 use crate::decide::{Answer, at, bounded, of_sku, plain};
-use crate::orders::OrderUnits;
+use crate::orders::{Moved, OrderUnits};
 use crate::state::{Model, Stage};
 use crate::step::{OrderStep, is_virtual};
 use std::collections::BTreeMap;
@@ -92,6 +92,7 @@ impl Model {
             shipments.iter().filter(|one| one.of.0 == source).map(|one| one.units).sum()
         };
         let takes = self.take(&ids, &mut wants, shipped);
+        self.unship_ended(step.order, source, &mut wants, event);
         if let Some((want, asked)) = wants.iter().zip(&asked).find(|(want, _)| want.left > 0) {
             return Err(self.more_than(step.order, Code::MoreThanShipped, want, asked.left));
         }
@@ -107,10 +108,38 @@ impl Model {
             event.book(stock, sku, OrderUnits { shipped: -reopened, beyond, ..OrderUnits::default() });
             if goods > 0 {
                 event.moved.push((stock, sku, source, -take.units));
+                event.left.push((stock, sku, source, -reopened));
                 event.goods(sku, source, goods);
             }
         }
         Ok(())
+    }
+
+    /// Reverses shipments of units that no kept reservation has.
+    fn unship_ended(&self, number: u32, source: u32, wants: &mut [Want], event: &mut Event) {
+        for ((stock, sku), units) in self.booked(number) {
+            let of_line = |one: &&Moved| (one.0, one.1, one.2) == (stock, sku, source);
+            let left = &self.orders.by_number[&number].left;
+            let left: i64 = left.iter().filter(of_line).map(|one| one.3).sum();
+            let lines =
+                self.known_of(number).filter(|(_, one)| one.stock == stock).flat_map(|(_, one)| &one.lines);
+            let shipments = lines.filter(|line| line.sku == sku).flat_map(|line| &line.shipments);
+            let known =
+                shipments.filter(|one| one.of.0 == source && one.of.2).map(|one| one.units - one.beyond);
+            let mut most = left - known.sum::<i64>() - units.returned;
+            for want in wants.iter_mut().filter(|want| want.is_of(stock, sku)) {
+                let units = want.left.min(most).max(0);
+                if units == 0 {
+                    continue;
+                }
+                (want.left, most) = (want.left - units, most - units);
+                event.book(stock, sku, OrderUnits { shipped: -units, ..OrderUnits::default() });
+                event.moved.push((stock, sku, source, -units));
+                event.left.push((stock, sku, source, -units));
+                event.goods(sku, source, units);
+                event.promised.push((stock, sku, units));
+            }
+        }
     }
 
     pub(super) fn wants_of_document(&self, step: &OrderStep, source: u32) -> Vec<Want> {

@@ -50,9 +50,13 @@ struct Event {
     booked: Vec<(u32, u32, OrderUnits)>,
     /// Goods that left a source or came back to one.
     moved: Vec<Moved>,
+    /// Units that left a source from the promise, or came back to it and to the promise.
+    left: Vec<Moved>,
     /// Units that were shipped, with their source if goods left it.
     shipped: Vec<(u32, u32, Option<u32>, i64)>,
     leaving: Vec<Leaving>,
+    /// Units that are promised without a reservation: stock, SKU, units.
+    promised: Vec<(u32, u32, i64)>,
     /// SKUs whose goods were moved.
     touched: BTreeSet<u32>,
     code: Code,
@@ -114,6 +118,7 @@ impl Event {
         self.shipped.push((stock, sku, counts.then_some(source), take.units));
         if counts {
             self.moved.push((stock, sku, source, take.units));
+            self.left.push((stock, sku, source, promised));
             self.leaving.push((take.index, sku, source, take.units));
             self.goods(sku, source, -take.units);
         }
@@ -167,6 +172,10 @@ impl Model {
             shipped: event.shipped,
         };
         self.record_event(step.order, note, event.booked, event.moved);
+        self.orders.by_number.get_mut(&step.order).expect("an order").left.extend(event.left);
+        for (stock, sku, units) in event.promised {
+            self.add_without_reservation(step.order, (stock, sku), units);
+        }
         if let Some((stock, planned)) = added {
             return Ok(self.add_units(id, step, stock, &planned));
         }
@@ -186,8 +195,10 @@ impl Model {
             after: self.clone(),
             booked: Vec::new(),
             moved: Vec::new(),
+            left: Vec::new(),
             shipped: Vec::new(),
             leaving: Vec::new(),
+            promised: Vec::new(),
             touched: BTreeSet::new(),
             code: Code::Ok,
             value: 0,

@@ -128,6 +128,7 @@ impl State {
             let of_line = |shipment: &&Shipment| (shipment.sku, shipment.source) == (line.sku, source);
             shipments.iter().filter(of_line).fold(0, |sum, shipment| i64::saturating_add(sum, shipment.units))
         });
+        self.plan_unship_of_ended(order, source, &candidates, &mut wants, plan);
         if let Some((want, asked)) = wants.iter().zip(&asked).find(|(want, _)| want.left > 0) {
             let found = asked.left.saturating_sub(want.left);
             return Err(more_than(Code::MoreThanShipped, &self.order_lines_of(order), want, found));
@@ -146,6 +147,70 @@ impl State {
         plan.is_fact = true;
         plan.report = Report::Shortfall;
         Ok(Answer::ok(0))
+    }
+
+    /// Reverses shipments of units that no kept reservation has: they are promised to the order without one. All that was
+    /// returned counts as theirs, whichever source had shipped it.
+    fn plan_unship_of_ended(
+        &self,
+        order: u32,
+        source: u32,
+        candidates: &[Candidate],
+        wants: &mut [Want],
+        plan: &mut Plan,
+    ) {
+        if wants.iter().all(|want| want.left == 0) {
+            return;
+        }
+        let mut shipped = self.shipped_by_events(order, source);
+        let mut shipments = Vec::new();
+        for one in candidates.iter().filter(|one| one.slot != NO_SLOT) {
+            self.shipments_of(one.slot, &mut shipments);
+            for shipment in shipments.iter().filter(|shipment| shipment.counts && shipment.source == source) {
+                let units = shipped.entry((one.stock, shipment.sku)).or_default();
+                *units = units.saturating_sub(shipment.units.saturating_sub(shipment.beyond));
+            }
+        }
+        let key = self.orders.get(order).key;
+        for ((stock, sku), most) in shipped {
+            let mut most = most;
+            for want in wants.iter_mut().filter(|want| want.is_of(stock, sku)) {
+                let units = want.left.min(most);
+                if units <= 0 {
+                    continue;
+                }
+                (want.left, most) = (want.left.saturating_sub(units), most.saturating_sub(units));
+                let (total, back) = (Total::Shipped, 0_i64.saturating_sub(units));
+                plan.bookings.push(Booking { stock, sku, total, units: back, source: Some(source) });
+                plan.promise_unreserved(key, stock, sku, units, want.index);
+                plan.move_goods(sku, source, units, Cause::Returned, want.index);
+            }
+        }
+    }
+
+    /// The units of an order that its events say a source has shipped from the promise, less all that was returned.
+    fn shipped_by_events(&self, order: u32, source: u32) -> BTreeMap<(u32, u32), i64> {
+        let mut shipped: BTreeMap<(u32, u32), i64> = BTreeMap::new();
+        self.visit_events(order, |_, bookings| {
+            for booking in bookings {
+                let units = match booking.total {
+                    Total::Shipped if booking.source == Some(source) => booking.units,
+                    Total::Returned => 0_i64.saturating_sub(booking.units),
+                    Total::Ordered
+                    | Total::Cancelled
+                    | Total::Shipped
+                    | Total::Beyond
+                    | Total::Refunded
+                    | Total::WrittenOff
+                    | Total::Invoiced
+                    | Total::Compensated
+                    | Total::Reported => 0,
+                };
+                let sum = shipped.entry((booking.stock, booking.sku)).or_default();
+                *sum = sum.saturating_add(units);
+            }
+        });
+        shipped
     }
 
     /// The units that a document has shipped from a source.
