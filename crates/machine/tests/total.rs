@@ -5,12 +5,14 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
-    Adjust, Amend, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count, CountLine, CountMany,
-    EpochStart, Extend, Kind, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, PartKind, Parts,
-    QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Sharing, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target,
-    Transfer, TransferLines, TransferMany, Unassign, Unship,
+    Adjust, Amend, AppendReservations, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count,
+    CountLine, CountMany, EpochStart, EventLine, ExpectedLine, Extend, Kind, LinkDefinition, LinkRemoval,
+    Mark, MarkRemoval, Notify, OrderAction, OrderEvent, OrderStateReport, PartKind, Parts, PlaceFailed,
+    Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
+    SettingScope, SettingsChange, Sharing, Ship, SignedRow, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Target, Transfer, TransferLines, TransferMany, Unassign, Unship,
 };
+use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{
@@ -53,7 +55,7 @@ fn dice() -> impl Strategy<Value = Dice> {
     ];
     let word = prop_oneof![Just(0_u64), Just(u64::MAX), any::<u64>(), 0_u64..100_000];
     let ids = [number().boxed(), number().boxed(), number().boxed(), number().boxed()];
-    (0_usize..53, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
+    (0_usize..64, ids, proptest::collection::vec((number(), line_quantity()), 1..6), raw, word, any::<bool>())
         .prop_map(|(kind, ids, quantities, raw, word, flag)| Dice { kind, ids, quantities, raw, word, flag })
 }
 
@@ -114,9 +116,62 @@ fn with_command(dice: &Dice, made: &[CommandId], take: &mut dyn FnMut(Command<'_
             take(Command::Amend(Amend { reservation, lines }));
         }
         45 | 46 => take(Command::Unship(Unship { reservation, source, lines })),
-        48.. => take(bulk_command(dice, &lines)),
+        48..=52 => take(bulk_command(dice, &lines)),
+        53 => take(Command::PlaceFailed(PlaceFailed { order: "order".into(), placement: reservation })),
+        54 | 55 => take(Command::OrderPlaced(Placement(Reserve { best_effort: false, ..reserve }))),
+        56.. => take(order_command(dice, &lines)),
         _ => take(cold_command(dice, &lines)),
     }
+}
+
+fn order_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
+    let [a, b, c, _] = dice.ids;
+    let (order, stock, source) = ("order".to_owned(), StockId(a), SourceId(b));
+    if dice.kind == 62 {
+        let event = EventKind::ALL[usize::try_from(dice.word % 7).unwrap()];
+        let row = |line: &Line| {
+            let raw = line.quantity.raw();
+            let quantity = Quantity::from_raw(if dice.flag { -raw } else { raw }).unwrap();
+            let order = if c == 0 { String::new() } else { order.clone() };
+            SignedRow { order, event, stock, sku: line.sku, quantity }
+        };
+        return Command::AppendReservations(AppendReservations { rows: lines.iter().map(row).collect() });
+    }
+    if dice.kind == 63 {
+        let state = OrderState::ALL[usize::try_from(dice.word % 5).unwrap()];
+        let line = |line: &Line| ExpectedLine { stock, sku: line.sku, quantity: line.quantity };
+        let lines = dice.flag.then(|| lines.iter().take(1).map(line).collect());
+        return Command::OrderState(Box::new(OrderStateReport { order, state, lines }));
+    }
+    let actions = [
+        OrderAction::Cancel,
+        OrderAction::Ship,
+        OrderAction::Invoice,
+        OrderAction::Refund,
+        OrderAction::Compensate,
+        OrderAction::Unship,
+    ];
+    let action = actions[dice.kind - 56];
+    let line = |line: &Line| EventLine {
+        sku: line.sku,
+        stock: (c != 1).then_some(stock),
+        quantity: if action == OrderAction::Compensate && dice.raw < 0 {
+            Quantity::from_raw(-line.quantity.raw()).unwrap()
+        } else {
+            line.quantity
+        },
+        is_returned: dice.flag && action == OrderAction::Refund,
+    };
+    let has_source = matches!(action, OrderAction::Ship | OrderAction::Unship);
+    Command::OrderEvent(Box::new(OrderEvent {
+        order,
+        action,
+        document: String::new(),
+        source: has_source.then_some(source),
+        lines: lines.iter().map(line).collect(),
+        forced: dice.flag && matches!(action, OrderAction::Ship | OrderAction::Compensate),
+        ttl_ms: None,
+    }))
 }
 
 fn bulk_command(dice: &Dice, lines: &[Line]) -> Command<'static> {

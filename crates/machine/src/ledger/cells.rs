@@ -113,6 +113,14 @@ impl State {
         formula.min(self.quota_left(place))
     }
 
+    /// The promised units of a SKU in a stock.
+    pub(crate) fn promised(&self, sku: u32, stock: u32) -> i64 {
+        let Some(at) = self.find(sku, stock) else { return 0 };
+        let cluster = self.clusters.get(at.cluster);
+        let group = self.catalog.layout.group(cluster.group);
+        cluster.pool_at(group, self.now_s()).promised(group, at.index)
+    }
+
     /// What the quota of a place leaves; `i64::MAX` without a quota.
     #[inline]
     pub(crate) fn quota_left(&self, place: &Place) -> i64 {

@@ -79,6 +79,7 @@ impl Machine {
         self.plan.event.body = if event.document.is_empty() { 0 } else { body };
         let answer = self.state.plan_order_event(order, event, &lines, &mut self.plan)?;
         self.state.guard(&self.plan)?;
+        self.state.check_promised(&self.plan)?;
         self.state.check_event(&self.plan)?;
         let added = self.plan_added(order, event, &lines)?;
         self.state.execute(&self.plan);

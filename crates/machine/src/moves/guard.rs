@@ -54,6 +54,27 @@ impl State {
         }
     }
 
+    /// Refuses a plan whose promises would together leave the range of quantities. An event of an order may promise units of
+    /// many of its reservations again.
+    pub(crate) fn check_promised(&self, plan: &Plan) -> Result<(), Refusal> {
+        let all = plan.movements.iter().filter(|one| one.units > 0 && one.account.stock().is_some());
+        let most = all.clone().fold(0, |sum: i64, one| sum.saturating_add(one.units));
+        for movement in all {
+            let (sku, stock) = (movement.sku, movement.account.stock());
+            let promised = self.promised(sku, stock.unwrap_or(0));
+            if promised.saturating_add(most) <= QUANTITY_MAX {
+                continue;
+            }
+            let same = plan.movements.iter().filter(|one| one.sku == sku && one.account.stock() == stock);
+            let units = same.fold(0, |sum: i64, one| sum.saturating_add(one.units));
+            if promised.saturating_add(units) > QUANTITY_MAX {
+                let refusal = Refusal::of_line(Code::QuantityOverflow, movement.line_index);
+                return Err(refusal.bounded(sku, QUANTITY_MAX, units));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks that outgoing units are on hand and that incoming units keep the quantity in its range. All
     /// movements of the same direction at the source count together.
     fn check_on_hand(&self, plan: &Plan, movement: &Movement) -> Result<(), Refusal> {

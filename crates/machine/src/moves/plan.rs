@@ -85,6 +85,18 @@ pub(crate) enum Account {
     Goods { source: u32, cause: Cause, in_stock: Option<bool> },
 }
 
+impl Account {
+    /// The stock whose promises it is a part of.
+    pub(crate) const fn stock(&self) -> Option<u32> {
+        match self {
+            Self::Order { stock, .. } | Self::Unreserved { stock, .. } | Self::Hold { stock, .. } => {
+                Some(*stock)
+            }
+            Self::Goods { .. } => None,
+        }
+    }
+}
+
 /// Units of one SKU that are added to an account, or removed from it if negative.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Movement {

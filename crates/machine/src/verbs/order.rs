@@ -222,14 +222,6 @@ impl State {
         Ok(())
     }
 
-    /// The promised units of a SKU in a stock.
-    fn promised(&self, sku: u32, stock: u32) -> i64 {
-        let Some(at) = self.find(sku, stock) else { return 0 };
-        let cluster = self.clusters.get(at.cluster);
-        let group = self.catalog.layout.group(cluster.group);
-        cluster.pool_at(group, self.now_s()).promised(group, at.index)
-    }
-
     /// Loads the shipments of the reservation into the plan, so that it can change them.
     pub(crate) fn load_shipments(&self, plan: &mut Plan) {
         if let Some(change) = &plan.reservation {

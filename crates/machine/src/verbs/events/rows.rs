@@ -228,11 +228,7 @@ impl State {
             self.add_to_pools(&mut pools, (*stock, *sku), growth.checked);
         }
         for ((stock, sku), growth) in &effect.growths {
-            let promised = self.find(*sku, *stock).map_or(0, |at| {
-                let cluster = self.clusters.get(at.cluster);
-                let group = self.catalog.layout.group(cluster.group);
-                cluster.pool_at(group, self.now_s()).promised(group, at.index)
-            });
+            let promised = self.promised(*sku, *stock);
             let after = promised.saturating_add(growth.checked).saturating_add(growth.other);
             if after.saturating_abs() > QUANTITY_MAX {
                 let refusal = Refusal::of_line(Code::QuantityOverflow, growth.index);
