@@ -1,5 +1,10 @@
 //! Times for people: milliseconds since 1970 as RFC 3339 has them, in UTC, and back.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::str::FromStr;
+use stockhold_protocol::Timestamp;
+
 /// A time as RFC 3339 has it, in UTC: `2026-11-29T16:07:43Z`, with a fraction if it is no whole second.
 #[must_use]
 pub fn rfc3339(ms: u64) -> String {
@@ -18,6 +23,40 @@ pub fn parse_rfc3339(text: &str) -> Result<u64, String> {
         )
     })?;
     u64::try_from(time.as_millisecond()).map_err(|_| format!("`{text}` is before 1970"))
+}
+
+/// When a sale opens or closes, by the wall clock: a time of RFC 3339, or `none`, which is stored as 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Door(pub Timestamp);
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.0 == 0 { f.write_str("none") } else { f.write_str(&rfc3339(self.0.0)) }
+    }
+}
+
+impl FromStr for Door {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self::default());
+        }
+        let ms = parse_rfc3339(text).map_err(|error| format!("{error}; or write none"))?;
+        Ok(Self(Timestamp(ms)))
+    }
+}
+
+impl Serialize for Door {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Door {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
 #[cfg(test)]

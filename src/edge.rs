@@ -1,6 +1,6 @@
-//! Edge refusals: a sold-out reserve is answered from the published cells, without logging or recording it, so that a
-//! rush on a sold-out SKU does not load the log. An edge refusal never grants anything. In any doubt the command goes
-//! to the log.
+//! Edge refusals: a reserve of what is sold out or not open is answered from the published cells and times, without logging
+//! or recording it, so that a rush on a sold-out SKU, or on one whose sale has not begun, does not load the log. An edge
+//! refusal never grants anything. In any doubt the command goes to the log.
 //!
 //! All of these conditions must hold:
 //!
@@ -12,11 +12,13 @@
 //! - One cell alone decides.
 //! - The time that would be proposed now is before the next deadline of that SKU, which is read together with the cell.
 //!   Otherwise an expiry could free units.
+//! - Instead of a cell, the opening or closing time of a line's SKU decides: the sale has not begun if neither the last op
+//!   nor the time that would be proposed now has reached its opening, and it is over if an applied op has reached its closing.
 //! - If the target is a channel, it has sold from the stock of that cell the whole time.
 
 use stockhold_protocol::command::{PlainCart, Reserve, Target};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED};
-use stockhold_protocol::{Code, Detail, Line, Outcome, Quantity, SkuId, StockId, Timestamp};
+use stockhold_protocol::{Code, Detail, Line, Lines, Outcome, Quantity, SkuId, StockId, Timestamp};
 
 use crate::published::{Cell, Published};
 
@@ -52,12 +54,57 @@ pub fn refuse(
     published: &Published,
     case: EdgeCase,
     reserve: &Reserve<'_>,
-    propose_now: impl FnOnce() -> Timestamp,
+    propose_now: impl Fn() -> Timestamp,
 ) -> Option<Outcome> {
     if !case.allows_refusal() || !is_plain(reserve) {
         return None;
     }
+    if !published.doors().are_unused()
+        && let Some(refused) = refuse_closed(published, reserve.target, &reserve.lines, &propose_now)
+    {
+        return Some(refused);
+    }
     decide(published, reserve.target, propose_now, |stock| first_refused_line(published, stock, reserve))
+}
+
+/// The refusal because the sale of a SKU is not open. The lines are looked at as the machine decides them.
+#[cold]
+fn refuse_closed(
+    published: &Published,
+    target: Target,
+    lines: &Lines<'_>,
+    propose_now: &impl Fn() -> Timestamp,
+) -> Option<Outcome> {
+    let op = published.op();
+    let closed_line = |stock: StockId| {
+        let closed = lines.iter().filter_map(|line| {
+            // What is not assigned is refused for that.
+            let is_assigned = published.cell(line.sku, stock).value != CELL_NOT_ASSIGNED;
+            let doors = is_assigned.then(|| published.doors().closed(line.sku, stock, propose_now));
+            doors.flatten().map(|doors| (line.sku, doors))
+        });
+        closed.min_by_key(|(sku, _)| *sku)
+    };
+    if lines.len() > LINES_MAX {
+        return None;
+    }
+    let (sku, (opens_at, closes_at, now)) = match target {
+        Target::Stock(stock) => closed_line(stock),
+        Target::Channel(channel) => published.at_channel(channel, closed_line),
+    }?;
+    let max = if closes_at.0 == 0 { Timestamp::MAX.0 } else { closes_at.0.saturating_sub(1) };
+    let detail = Detail::Range { min: opens_at.0, max, value: now.0 };
+    let mut outcome = Outcome::new(Code::NotOpen, index_of(lines, sku), op).with(detail);
+    outcome.recorded = false;
+    Some(outcome)
+}
+
+/// The index of the line of a SKU in a cart that is sorted and summed by SKU.
+fn index_of(lines: &Lines<'_>, sku: SkuId) -> u32 {
+    let is_first_of_its_sku = |at: usize, of: SkuId| lines.iter().take(at).all(|other| other.sku != of);
+    let before =
+        lines.iter().enumerate().filter(|(at, line)| line.sku < sku && is_first_of_its_sku(*at, line.sku));
+    u32::try_from(before.count()).unwrap_or(u32::MAX)
 }
 
 /// As [`refuse`], for a cart of one line.
@@ -66,10 +113,16 @@ pub fn refuse_plain(
     published: &Published,
     case: EdgeCase,
     cart: &PlainCart,
-    propose_now: impl FnOnce() -> Timestamp,
+    propose_now: impl Fn() -> Timestamp,
 ) -> Option<Outcome> {
     if !case.allows_refusal() {
         return None;
+    }
+    if !published.doors().are_unused()
+        && let Some(refused) =
+            refuse_closed(published, cart.target, &Lines::Slice(&[cart.line]), &propose_now)
+    {
+        return Some(refused);
     }
     decide(published, cart.target, propose_now, |stock| {
         let Line { sku, quantity } = cart.line;
@@ -81,7 +134,7 @@ pub fn refuse_plain(
 fn decide(
     published: &Published,
     target: Target,
-    propose_now: impl FnOnce() -> Timestamp,
+    propose_now: impl Fn() -> Timestamp,
     line_of: impl Fn(StockId) -> Option<RefusedLine>,
 ) -> Option<Outcome> {
     // The op is read before the cells, so that the cells are as of this op or a later one.
@@ -126,10 +179,7 @@ fn first_refused_line(published: &Published, stock: StockId, reserve: &Reserve<'
         }
     }
     let (_, value, next_deadline_s, sku) = refused?;
-    let is_first_of_its_sku = |at: usize, of: SkuId| lines.iter().take(at).all(|other| other.sku != of);
-    let before =
-        lines.iter().enumerate().filter(|(at, line)| line.sku < sku && is_first_of_its_sku(*at, line.sku));
-    Some((u32::try_from(before.count()).unwrap_or(u32::MAX), value, next_deadline_s, sku))
+    Some((index_of(lines, sku), value, next_deadline_s, sku))
 }
 
 #[cfg(test)]
@@ -258,5 +308,39 @@ mod tests {
             "not assigned"
         );
         assert!(!is_refused(&published(CELL_UNLIMITED, false, 100), good, stock, false, 99), "unlimited");
+    }
+
+    #[test]
+    fn what_is_not_open_is_refused_until_the_opening_and_from_the_closing_on() {
+        // Proves the bounds at the edge: not yet open only while both the last op and the next one are before the opening,
+        // closed only once an op was applied after the closing, and only for a SKU that is assigned.
+        let published = published(50_000, false, u32::MAX);
+        let times = |opens_ms: u64, closes_ms: u64, last_ms: u64, offset_ms: u64| Changes {
+            doors: [((SkuId(0), STOCK), (Timestamp(opens_ms), Timestamp(closes_ms)))].into(),
+            last_time: (Timestamp(last_ms), Timestamp(last_ms + offset_ms)),
+            ..Changes::default()
+        };
+        let case = EdgeCase { fresh: true, present_names: true, others_in_flight: 0 };
+        let answer = |sku: u32, now_ms: u64| {
+            let lines = [Line::new(SkuId(sku), Quantity::units(1).unwrap())];
+            let (target, lines) = (Target::Channel(ChannelId(5)), Lines::Slice(&lines));
+            let reserve =
+                Reserve { target, lines, best_effort: false, ttl_ms: None, owner: 0, reference: "" };
+            refuse(&published, case, &reserve, || Timestamp(now_ms))
+        };
+        // The wall clock is 1,000 ms ahead of op time.
+        published.publish(&times(10_000, 20_000, 5_000, 1_000), 10);
+        let refused = answer(0, 8_999).unwrap();
+        assert_eq!((refused.code, refused.recorded, refused.op), (Code::NotOpen, false, 10));
+        assert_eq!(refused.detail, Detail::Range { min: 10_000, max: 19_999, value: 9_999 });
+        assert_eq!(answer(1, 8_999), None, "another SKU");
+        assert_eq!(answer(0, 9_000), None, "the next op is after the opening");
+        assert_eq!(answer(0, 50_000), None, "no op was applied after the closing");
+        published.publish(&times(10_000, 20_000, 18_999, 1_000), 11);
+        assert_eq!(answer(0, 1_000), None, "the last op was after the opening");
+        published.publish(&times(10_000, 20_000, 19_000, 1_000), 12);
+        assert_eq!(answer(0, 1_000).unwrap().code, Code::NotOpen);
+        published.publish(&times(0, 0, 19_000, 1_000), 13);
+        assert_eq!(answer(0, 1_000), None);
     }
 }

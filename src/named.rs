@@ -264,6 +264,10 @@ pub enum NamedCommand {
         stock: String,
         limit: Option<Text<Quantity>>,
     },
+    Freeze {
+        target: Target,
+        frozen: bool,
+    },
     Notify {
         sku: String,
         source: String,
@@ -342,6 +346,7 @@ impl NamedCommand {
             | Self::Channel { .. }
             | Self::Settings(_)
             | Self::Quota { .. }
+            | Self::Freeze { .. }
             | Self::Notify { .. }
             | Self::Rename { .. }
             | Self::Configure(_)

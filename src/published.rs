@@ -7,6 +7,7 @@
 //! the machine's [`Changes`] and can be rebuilt.
 
 mod atomics;
+mod doors;
 mod growing_array;
 mod names;
 mod seqlock;
@@ -20,6 +21,7 @@ use stockhold_protocol::{ChannelId, SkuId, StockId, Timestamp};
 
 use seqlock::{AtomicCell, SeqLock, SkuDeadline};
 
+pub use doors::Doors;
 pub use names::Names;
 pub use seqlock::{Cell, DatedCell};
 
@@ -50,6 +52,7 @@ pub struct Published {
     op: AtomicU64,
     /// Op time minus hold time, in milliseconds.
     hold_offset_ms: AtomicU64,
+    doors: Doors,
 }
 
 impl Default for Published {
@@ -62,6 +65,7 @@ impl Default for Published {
             names: Names::default(),
             op: AtomicU64::new(0),
             hold_offset_ms: AtomicU64::new(0),
+            doors: Doors::default(),
         }
     }
 }
@@ -78,6 +82,12 @@ impl Published {
     #[must_use]
     pub fn hold_time(&self, time: Timestamp) -> Timestamp {
         Timestamp(time.0.saturating_sub(self.hold_offset_ms.load(Ordering::Acquire)))
+    }
+
+    /// The times of sales.
+    #[must_use]
+    pub fn doors(&self) -> &Doors {
+        &self.doors
     }
 
     /// The published names.
@@ -128,6 +138,7 @@ impl Published {
         for (name, number) in &changes.names {
             self.names.insert(name, *number);
         }
+        self.doors.publish(changes);
         self.hold_offset_ms.store(changes.hold_offset_ms, Ordering::Release);
         self.op.store(op, Ordering::Release);
     }

@@ -3,7 +3,7 @@
 //! continues with the same results.
 
 use super::draw::Draw;
-use super::drive::{ModelRun, names};
+use super::drive::{ModelRun, START_MS, names};
 use stockhold_model::{
     Bulk, Cart, MARKS, ORDERS, RefundKind, SKUS, SOURCES, STOCKS, Setting, Step, Value, Wanted, mark_name,
 };
@@ -137,7 +137,11 @@ fn setting(draw: &mut Draw<'_>) -> Setting {
     let is_set = draw.byte() < 180;
     let flag = is_set.then(|| draw.byte().is_multiple_of(2));
     let number = i64::from(draw.byte() % 10);
-    let value = match draw.byte() % 10 {
+    let door = is_set.then(|| if number == 0 { 0 } else { START_MS + u64::from(draw.word()) });
+    let value = match draw.byte() % 13 {
+        10 => Value::Frozen(flag),
+        11 => Value::OpensAt(door),
+        12 => Value::ClosesAt(door),
         0 => Value::ManageStock(flag),
         1 | 2 => Value::Backorders(flag),
         3..=6 => Value::MinQty(is_set.then_some((number - 6) * 2)),

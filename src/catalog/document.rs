@@ -4,6 +4,7 @@
 //! in TOML) or in the plural (`"sources": […]`, natural in JSON).
 
 use super::amount::{Amount, Degrees};
+use crate::calendar::Door;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stockhold_protocol::command::{
@@ -211,6 +212,15 @@ pub struct Settings {
     /// The quantity at which a low stock is reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify_stock_qty: Option<Amount>,
+    /// Whether nothing new may be promised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<bool>,
+    /// When the sale opens, as text: a time of RFC 3339, or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<Door>,
+    /// When the sale closes, as text: a time of RFC 3339, or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<Door>,
     /// The number of days until goods are shipped.
     #[cfg(feature = "next-release")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -389,6 +399,9 @@ impl Settings {
             enable_qty_increments: Some(view.qty_increments.raw() > 0),
             qty_increments: Some(Amount(view.qty_increments)),
             notify_stock_qty: Some(Amount(view.notify_stock_qty)),
+            frozen: Some(view.frozen),
+            opens_at: Some(Door(view.opens_at)),
+            closes_at: Some(Door(view.closes_at)),
             #[cfg(feature = "next-release")]
             lead_days: view.lead_days,
         }
@@ -413,6 +426,9 @@ impl Settings {
             enable_qty_increments: set(self.enable_qty_increments),
             qty_increments: set(self.qty_increments.map(|amount| amount.0)),
             notify_stock_qty: set(self.notify_stock_qty.map(|amount| amount.0)),
+            frozen: set(self.frozen),
+            opens_at: set(self.opens_at.map(|door| door.0)),
+            closes_at: set(self.closes_at.map(|door| door.0)),
             #[cfg(feature = "next-release")]
             lead_days: set(self.lead_days),
         }

@@ -3,9 +3,9 @@
 use super::context::Common;
 use super::tries::Timeout;
 use super::{
-    backup, checkout, clock, data, define, demo, explain, export, follow, goods, id, import, list, low_stock,
-    manual, mark, order, pickup, replay, restore, rows, salable, select_sources, serve, settings, show,
-    status, stock_work, top, verify, why,
+    backup, checkout, clock, data, define, demo, explain, export, follow, freeze, goods, id, import, list,
+    low_stock, manual, mark, order, pickup, replay, restore, rows, salable, select_sources, serve, settings,
+    show, status, stock_work, top, verify, why,
 };
 use clap::{Parser, Subcommand};
 use std::time::Duration;
@@ -89,6 +89,8 @@ pub(super) enum Action {
     Settings(settings::SettingsArguments),
     /// Limit what may be promised of a SKU in a stock
     Quota(settings::QuotaArguments),
+    /// Promise nothing new of a SKU, a stock or a channel
+    Freeze(freeze::FreezeArguments),
     /// Report a SKU at a source while less than a threshold is on hand
     Notify(low_stock::NotifyArguments),
     /// Change limits and modes of the machine

@@ -46,13 +46,13 @@ Examples:
 }
 
 /// The clock metrics of `status`, in milliseconds.
-struct Clocks {
+pub(super) struct Clocks {
     by_name: BTreeMap<String, i64>,
     warnings: Vec<String>,
 }
 
 impl Clocks {
-    fn ask(server: &mut ServerConnection) -> Result<Self, Failure> {
+    pub(super) fn ask(server: &mut ServerConnection) -> Result<Self, Failure> {
         let QueryAnswer::Status(status) = server.query(&Query::Status)? else { return Err(wrong_answer()) };
         let clocks = status.metrics.into_iter().filter(|metric| metric.name.starts_with("clock_"));
         let by_name = clocks.map(|metric| (metric.name, metric.value)).collect();
@@ -65,7 +65,7 @@ impl Clocks {
     }
 
     /// The server's wall clock.
-    fn wall_ms(&self) -> Result<u64, Failure> {
+    pub(super) fn wall_ms(&self) -> Result<u64, Failure> {
         let wall_ms = self.ms("clock_time_ms")?.saturating_add(self.ms("clock_wall_offset_ms")?);
         Ok(u64::try_from(wall_ms).unwrap_or(0))
     }

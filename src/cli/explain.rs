@@ -181,7 +181,8 @@ fn figures(text: &mut Text, names: &Names, view: &ExplainView) -> Value {
         "is_in_stock": view.is_in_stock,
         "quota_limit": view.quota_limit.map(|limit| limit.to_string()),
         "quota_taken": view.quota_taken.to_string(),
-        "settings": super::show::settings_document(&view.settings), "why": why,
+        "settings": super::show::settings_document(&view.settings),
+        "stock_frozen": view.stock_frozen, "why": why,
     })
 }
 

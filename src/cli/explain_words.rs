@@ -2,11 +2,12 @@
 
 use super::lists::Names;
 use super::salable::cell_text;
-use stockhold_protocol::Quantity;
+use crate::calendar::Door;
 use stockhold_protocol::command::{BackorderMode, SkuKind};
 use stockhold_protocol::query::{
     CELL_NOT_ASSIGNED, ExplainView, ExplainedStock, SharingForm, SourceRole, StockRole,
 };
+use stockhold_protocol::{Quantity, Timestamp};
 
 /// How many names a sentence lists.
 const NAMES_MAX: usize = 8;
@@ -30,7 +31,10 @@ pub(super) fn sentences(view: &ExplainView, names: &Names) -> Vec<String> {
         return vec![format!(
             "{} is not counted in {stock} (manage_stock is off): any quantity is accepted",
             view.name
-        )];
+        )]
+        .into_iter()
+        .chain(closed(view, &stock))
+        .collect();
     }
     let mut sentences = shared(view, names);
     sentences
@@ -59,6 +63,28 @@ pub(super) fn sentences(view: &ExplainView, names: &Names) -> Vec<String> {
         sentences.push(format!("quota: {} of {limit} taken, {left} left", view.quota_taken));
     }
     sentences.push(format!("salable: {}", cell_text(view.salable)));
+    sentences.extend(closed(view, &stock));
+    sentences
+}
+
+/// Why nothing new is promised whatever is salable: a freeze, or the time.
+fn closed(view: &ExplainView, stock: &str) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if view.stock_frozen {
+        sentences.push(format!("{stock} is frozen: nothing new is promised"));
+    }
+    if view.settings.frozen {
+        sentences.push(format!("{} is frozen in {stock}: nothing new is promised", view.name));
+    }
+    let now = view.time_ms.saturating_add_signed(view.shown_offset_ms);
+    let door = |at: Timestamp| Some(Door(at)).filter(|door| *door != Door::default());
+    if let Some(opens_at) = door(view.settings.opens_at).filter(|door| now < door.0.0) {
+        sentences.push(format!("the sale opens at {opens_at}: nothing is promised before"));
+    }
+    if let Some(closes_at) = door(view.settings.closes_at) {
+        let words = if now < closes_at.0.0 { "closes" } else { "closed" };
+        sentences.push(format!("the sale {words} at {closes_at}: nothing new is promised from then on"));
+    }
     sentences
 }
 

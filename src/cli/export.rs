@@ -9,6 +9,7 @@ use super::exit::{Exit, ExitWith, Failure, file_failure};
 use super::lists::{self, Names};
 use super::output::print;
 use super::server_connection::ServerConnection;
+use crate::calendar::Door;
 use crate::catalog::{
     Amount, Backorders, Catalog, Format, Link, Position, Settings, Sku, Source, Stock, StockWriter,
 };
@@ -222,6 +223,9 @@ fn differing(view: &SettingsView) -> Settings {
         enable_qty_increments: has_increments.then_some(true),
         qty_increments: has_increments.then_some(Amount(view.qty_increments)),
         notify_stock_qty: unless(view.notify_stock_qty, 1),
+        frozen: view.frozen.then_some(true),
+        opens_at: Some(Door(view.opens_at)).filter(|door| *door != Door::default()),
+        closes_at: Some(Door(view.closes_at)).filter(|door| *door != Door::default()),
         #[cfg(feature = "next-release")]
         lead_days: view.lead_days.filter(|days| *days != 0),
     }

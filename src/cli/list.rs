@@ -1,6 +1,7 @@
 //! `list`: lists what a server or a data directory has, with filters. What is told of one thing in full is in `show`.
 
 use super::backup::{Choice, Source};
+use super::clock::Clocks;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lists::{self, Names};
@@ -21,13 +22,14 @@ use crate::wal::SegmentList;
 use crate::wal::segment::segment_name;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use stockhold_protocol::Quantity;
 use stockhold_protocol::query::{
     CELL_NOT_ASSIGNED, CELL_UNLIMITED, LIST_MAX, PositionView, Query, QueryAnswer, ReservationFilter,
     ReservationState, SkuView,
 };
-use stockhold_protocol::{SkuId, StockId};
+use stockhold_protocol::{SkuId, StockId, Timestamp};
 
 /// The most SKUs that one call looks at. The server answers them in pages.
 const SKUS_SCANNED_MAX: u64 = 200_000;
@@ -139,8 +141,10 @@ impl State {
 
 Examples:
   stockhold list skus --sold-out
-  stockhold list skus --below-threshold --stock web-us --limit 100 --cursor BIKE-0001"
+  stockhold list skus --below-threshold --stock web-us --limit 100 --cursor BIKE-0001
+  stockhold list skus --not-open --stock web-us"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct SkusArguments {
     /// Only SKUs of which a stock can promise nothing more
     #[arg(long)]
@@ -151,6 +155,12 @@ pub(super) struct SkusArguments {
     /// Only SKUs of which more is promised than there is
     #[arg(long)]
     shortfall: bool,
+    /// Only SKUs of which a stock promises nothing new because the SKU or the stock is frozen
+    #[arg(long)]
+    frozen: bool,
+    /// Only SKUs whose sale in a stock has not begun or is over
+    #[arg(long)]
+    not_open: bool,
     /// Only SKUs that this stock sells, and conditions on it alone
     #[arg(long, value_name = "NAME")]
     stock: Option<String>,
@@ -233,6 +243,9 @@ fn reservations(context: Context<'_>, arguments: &ReservationsArguments) -> Resu
 struct SkuCondition<'a> {
     arguments: &'a SkusArguments,
     stock: Option<StockId>,
+    frozen_stocks: BTreeSet<StockId>,
+    /// The time by which sales open and close.
+    wall: Timestamp,
 }
 
 impl SkuCondition<'_> {
@@ -245,14 +258,29 @@ impl SkuCondition<'_> {
         let is_low = |position: &PositionView| {
             view.items.iter().any(|item| item.on_hand < position.settings.notify_stock_qty)
         };
+        let is_frozen = |position: &PositionView| {
+            position.settings.frozen || self.frozen_stocks.contains(&position.stock)
+        };
+        let is_closed = |position: &PositionView| {
+            let time = |at: Timestamp| Some(at).filter(|at| *at != Timestamp::default());
+            let (opens_at, closes_at) = (time(position.settings.opens_at), time(position.settings.closes_at));
+            opens_at.is_some_and(|at| self.wall < at) || closes_at.is_some_and(|at| self.wall >= at)
+        };
         let Self { arguments, .. } = self;
         if arguments.shortfall && view.shortfall <= Quantity::ZERO {
             return false;
         }
-        let has_conditions = self.stock.is_some() || arguments.sold_out || arguments.below_threshold;
+        let has_conditions = self.stock.is_some()
+            || arguments.sold_out
+            || arguments.below_threshold
+            || arguments.frozen
+            || arguments.not_open;
         !has_conditions
             || positions.any(|one| {
-                (!arguments.sold_out || is_sold(one)) && (!arguments.below_threshold || is_low(one))
+                (!arguments.sold_out || is_sold(one))
+                    && (!arguments.below_threshold || is_low(one))
+                    && (!arguments.frozen || is_frozen(one))
+                    && (!arguments.not_open || is_closed(one))
             })
     }
 }
@@ -262,7 +290,11 @@ fn skus(context: Context<'_>, arguments: &SkusArguments) -> Result<Rendered, Fai
     let stock = arguments.stock.as_ref().map(|stock| server.stock(stock)).transpose()?;
     let mut after = arguments.cursor.as_ref().map(|sku| server.sku(sku)).transpose()?;
     let names = Names::load(&mut server)?;
-    let condition = SkuCondition { arguments, stock };
+    let frozen_stocks =
+        lists::stocks(&mut server)?.into_iter().filter(|view| view.frozen).map(|view| view.id);
+    let frozen_stocks = frozen_stocks.collect();
+    let wall_ms = if arguments.not_open { Clocks::ask(&mut server)?.wall_ms()? } else { 0 };
+    let condition = SkuCondition { arguments, stock, frozen_stocks, wall: Timestamp(wall_ms) };
     let mut rows = vec![["sku", "on hand", "salable", "promised", "missing"].map(str::to_owned).to_vec()];
     let (mut documents, mut scanned, mut cursor) = (Vec::new(), 0, None);
     'pages: loop {

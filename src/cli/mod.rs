@@ -24,6 +24,7 @@ mod explain;
 mod explain_words;
 mod export;
 mod follow;
+mod freeze;
 mod goods;
 mod id;
 mod import;
@@ -182,6 +183,7 @@ fn run(context: Context<'_>, action: &Action) -> Result<Exit, Failure> {
         Action::Catalog(action) => define::run(context, action),
         Action::Settings(arguments) => settings::settings(context, arguments),
         Action::Quota(arguments) => settings::quota(context, arguments),
+        Action::Freeze(arguments) => freeze::freeze(context, arguments),
         Action::Notify(arguments) => low_stock::notify(context, arguments),
         Action::Configure(arguments) => settings::configure(context, arguments),
         Action::Mark(action) => mark::mark(context, action),

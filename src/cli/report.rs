@@ -5,12 +5,13 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::server_connection::ServerConnection;
 use super::times::utc;
+use crate::calendar::Door;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use stockhold_protocol::command::Kind;
 use stockhold_protocol::query::{Query, QueryAnswer};
-use stockhold_protocol::{Code, CommandId, Detail, Offender, Outcome, SkuId, SourceId};
+use stockhold_protocol::{Code, CommandId, Detail, Offender, Outcome, SkuId, SourceId, Timestamp};
 
 /// The value of an event of an order whose document was known. Greater values are deadlines.
 const REPEATED: u32 = 1;
@@ -153,6 +154,16 @@ fn reason(server: &mut impl Answering, outcome: &Outcome) -> DetailText {
             let sku = name(server, *sku);
             let text = format!("{sku}: the bound is {bound}, requested was {value}");
             (text, json!({"sku": sku, "bound": bound.to_string(), "asked": value.to_string()}))
+        }
+        Detail::Range { min, max, value } if outcome.code == Code::NotOpen => {
+            let at = |ms: u64| Door(Timestamp(ms)).to_string();
+            let closes_at = if *max == Timestamp::MAX.0 { 0 } else { max.saturating_add(1) };
+            let text = if value < min {
+                format!("it opens at {}, and now it is {}", at(*min), at(*value))
+            } else {
+                format!("it closed at {}, and now it is {}", at(closes_at), at(*value))
+            };
+            (text, json!({"opens_at": at(*min), "closes_at": at(closes_at), "now": at(*value)}))
         }
         Detail::Range { min, max, value } => {
             let unit = if outcome.code == Code::NotSupported { "" } else { " ms" };

@@ -5,6 +5,7 @@ use super::context::{Call, Context};
 use super::exit::{Exit, Failure};
 use super::quantity;
 use super::times::{duration, milliseconds};
+use crate::calendar::Door;
 use clap::{ArgGroup, Args, ValueEnum};
 use std::time::Duration;
 use stockhold_protocol::command::{
@@ -35,6 +36,9 @@ enum SettingArgument {
     EnableQtyIncrements,
     QtyIncrements,
     NotifyStockQty,
+    Frozen,
+    OpensAt,
+    ClosesAt,
     #[cfg(feature = "next-release")]
     LeadDays,
 }
@@ -44,13 +48,18 @@ enum SettingArgument {
 #[command(
     group(ArgGroup::new("change").required(true).multiple(true).args([
         "manage_stock", "backorders", "min_qty", "min_sale_qty", "max_sale_qty", "enable_qty_increments",
-        "qty_increments", "notify_stock_qty", "unset",
+        "qty_increments", "notify_stock_qty", "frozen", "opens_at", "closes_at", "unset",
     ])),
     after_help = "Settings are inherited: global, then SKU, then SKU in a stock. Examples:
   stockhold settings --notify-stock-qty 5
   stockhold settings --sku EBIKE-0001 --backorders allow-and-notify --min-qty -25
   stockhold settings --sku BIKE-0002 --stock web-us --min-qty 3
-  stockhold settings --sku BIKE-0002 --stock web-us --unset min_qty"
+  stockhold settings --sku BIKE-0002 --stock web-us --unset min_qty
+  stockhold settings --sku DROP-0001 --stock web-us --opens-at 2026-11-27T08:00:00Z --closes-at 2026-11-27T10:00:00Z
+  stockhold settings --sku DROP-0001 --stock web-us --opens-at none
+
+Before a sale opens, and once it has closed, nothing new is promised (`not_open`); holds that exist are confirmed and extended.
+What is frozen promises nothing new either (`frozen`), and an expired hold of it is not confirmed; `stockhold freeze` does it too."
 )]
 pub(super) struct SettingsArguments {
     /// The SKU; without it the setting is global
@@ -83,6 +92,15 @@ pub(super) struct SettingsArguments {
     /// The quantity at which a low stock is reported; for reports only
     #[arg(long, value_name = "QTY", value_parser = quantity::not_negative)]
     notify_stock_qty: Option<Quantity>,
+    /// Whether nothing new is promised
+    #[arg(long, value_name = "true|false")]
+    frozen: Option<bool>,
+    /// Promise nothing before this time of the wall clock; none = open from the beginning
+    #[arg(long, value_name = "RFC3339|none")]
+    opens_at: Option<Door>,
+    /// Promise nothing from this time of the wall clock on; none = open without end
+    #[arg(long, value_name = "RFC3339|none")]
+    closes_at: Option<Door>,
     /// The number of days until goods are shipped; for reports only
     #[cfg(feature = "next-release")]
     #[arg(long, value_name = "DAYS", group = "change")]
@@ -267,6 +285,9 @@ pub(super) fn settings(context: Context<'_>, arguments: &SettingsArguments) -> R
             .change(Word::EnableQtyIncrements, arguments.enable_qty_increments)?,
         qty_increments: arguments.change(Word::QtyIncrements, arguments.qty_increments)?,
         notify_stock_qty: arguments.change(Word::NotifyStockQty, arguments.notify_stock_qty)?,
+        frozen: arguments.change(Word::Frozen, arguments.frozen)?,
+        opens_at: arguments.change(Word::OpensAt, arguments.opens_at.map(|door| door.0))?,
+        closes_at: arguments.change(Word::ClosesAt, arguments.closes_at.map(|door| door.0))?,
         #[cfg(feature = "next-release")]
         lead_days: arguments.change(Word::LeadDays, arguments.lead_days)?,
     };

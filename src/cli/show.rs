@@ -10,6 +10,7 @@ use super::questions::wrong_answer;
 use super::salable::cell_text;
 use super::server_connection::ServerConnection;
 use super::times::utc;
+use crate::calendar::Door;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use stockhold_protocol::command::{BackorderMode, Sharing, SkuKind};
@@ -232,6 +233,9 @@ pub(super) fn settings_document(settings: &SettingsView) -> Value {
         "max_sale_qty": settings.max_sale_qty.to_string(),
         "qty_increments": settings.qty_increments.to_string(),
         "notify_stock_qty": settings.notify_stock_qty.to_string(),
+        "frozen": settings.frozen,
+        "opens_at": Door(settings.opens_at).to_string(),
+        "closes_at": Door(settings.closes_at).to_string(),
     });
     #[cfg(feature = "next-release")]
     let document = with_lead_days(document, settings.lead_days);
@@ -262,6 +266,14 @@ fn special(position: &PositionView) -> String {
     }
     if settings.qty_increments.raw() != 0 {
         words.push(format!("multiples of {}", settings.qty_increments));
+    }
+    if settings.frozen {
+        words.push("frozen".to_owned());
+    }
+    for (word, at) in [("opens", settings.opens_at), ("closes", settings.closes_at)] {
+        if Door(at) != Door::default() {
+            words.push(format!("{word} {}", Door(at)));
+        }
     }
     if let Some(limit) = position.quota_limit {
         words.push(format!("quota {} of {limit} taken", position.quota_taken));
@@ -296,7 +308,7 @@ pub(super) fn sources(server: &mut ServerConnection) -> Result<Rendered, Failure
 
 pub(super) fn stocks(server: &mut ServerConnection) -> Result<Rendered, Failure> {
     let names = Names::load(server)?;
-    let mut rows = vec![row(["stock", "sources by priority", "channels"])];
+    let mut rows = vec![row(["stock", "sources by priority", "channels", "frozen"])];
     let mut documents = Vec::new();
     for view in lists::stocks(server)? {
         let links: Vec<Value> = view
@@ -307,9 +319,20 @@ pub(super) fn stocks(server: &mut ServerConnection) -> Result<Rendered, Failure>
         let codes: Vec<String> = view.links.iter().map(|(source, _)| names.source(*source)).collect();
         let channels: Vec<String> =
             view.channels.iter().map(|(_, kind, code)| format!("{kind}/{code}")).collect();
-        rows.push(row([&view.name, &codes.join(" "), &channels.join(" ")]));
+        let is_frozen = |number| view.frozen_channels.contains(number);
+        let frozen_channels: Vec<String> = (view.channels.iter())
+            .filter(|(number, ..)| is_frozen(number))
+            .map(|(_, kind, code)| format!("{kind}/{code}"))
+            .collect();
+        let frozen = view.frozen;
+        let mut shown = frozen_channels.clone();
+        if frozen {
+            shown.insert(0, "yes".to_owned());
+        }
+        rows.push(row([&view.name, &codes.join(" "), &channels.join(" "), &shown.join(" ")]));
         documents.push(json!({
             "number": view.id.0, "name": view.name, "links": links, "channels": channels,
+            "frozen": frozen, "frozen_channels": frozen_channels,
         }));
     }
     Ok((table(&rows), json!({"stocks": documents})))

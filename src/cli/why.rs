@@ -260,6 +260,7 @@ fn subjects(machine: &Machine, command: &Command<'_>) -> Vec<(SkuId, Option<Stoc
         | Command::Unlink(_)
         | Command::Channel(_)
         | Command::Settings(_)
+        | Command::Freeze(_)
         | Command::Configure(_)
         | Command::Rename(_)
         | Command::Mark(_)

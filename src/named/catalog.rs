@@ -3,6 +3,7 @@
 use super::is_default;
 use super::setting::{Backorders, Setting};
 use super::text::Text;
+use crate::calendar::Door;
 use serde::{Deserialize, Serialize};
 use stockhold_protocol::Quantity;
 
@@ -86,6 +87,15 @@ pub struct Settings {
     /// Low-stock notification.
     #[serde(skip_serializing_if = "is_default")]
     pub notify_stock_qty: Setting<Text<Quantity>>,
+    /// Whether nothing new may be promised.
+    #[serde(skip_serializing_if = "is_default")]
+    pub frozen: Setting<bool>,
+    /// When the sale opens.
+    #[serde(skip_serializing_if = "is_default")]
+    pub opens_at: Setting<Door>,
+    /// When the sale closes.
+    #[serde(skip_serializing_if = "is_default")]
+    pub closes_at: Setting<Door>,
     /// Days until goods are shipped.
     #[cfg(feature = "next-release")]
     #[serde(skip_serializing_if = "is_default")]

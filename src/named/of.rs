@@ -4,8 +4,8 @@
 
 use stockhold_machine::Machine;
 use stockhold_protocol::command::{
-    Command, OrderEvent, OrderStateReport, PartKind as Kind, Refund, Reserve, SettingScope, SettingsChange,
-    Sharing as Mode, SignedRow, SkuKind, SourceDefinition, Target as Numbered,
+    Command, FreezeScope, OrderEvent, OrderStateReport, PartKind as Kind, Refund, Reserve, SettingScope,
+    SettingsChange, Sharing as Mode, SignedRow, SkuKind, SourceDefinition, Target as Numbered,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, Envelope};
@@ -15,6 +15,7 @@ use super::{
     Action, Cart, Channel, Configuration, EventLine, ExpectedLine, Goods, NamedCommand, Part, PartKind,
     Reference, Row, RowEvent, Setting, Settings, Sharing, Source, State, Target, Text, Thing,
 };
+use crate::calendar::Door;
 use crate::describe::{sku, source, stock};
 
 impl NamedCommand {
@@ -38,19 +39,17 @@ impl NamedCommand {
             Command::Extend(extend) => {
                 Self::Extend { reservation: Reference(extend.reservation), ttl_ms: extend.ttl_ms }
             }
-            Command::Release(release) => Self::Release {
-                reservation: Reference(release.reservation),
-                lines: lines(machine, release.lines.iter()),
-            },
+            Command::Release(release) => {
+                let lines = lines(machine, release.lines.iter());
+                Self::Release { reservation: Reference(release.reservation), lines }
+            }
             Command::Ship(ship) => Self::Ship {
                 reservation: Reference(ship.reservation),
                 source: source(machine, ship.source),
                 lines: lines(machine, ship.lines.iter()),
                 forced: ship.forced,
             },
-            Command::Refund(refund) => {
-                Self::Refund { reservation: Reference(refund.reservation), parts: parts(machine, refund) }
-            }
+            Command::Refund(refund) => refund_of(machine, refund),
             Command::Unship(_)
             | Command::Amend(_)
             | Command::OrderPlaced(_)
@@ -75,6 +74,7 @@ impl NamedCommand {
             | Command::Channel(_)
             | Command::Settings(_)
             | Command::Quota(_)
+            | Command::Freeze(_)
             | Command::Notify(_)
             | Command::Rename(_)
             | Command::Configure(_)
@@ -87,6 +87,10 @@ impl NamedCommand {
             | Command::Readmit(_) => merchant(machine, command),
         }
     }
+}
+
+fn refund_of(machine: &Machine, refund: &Refund<'_>) -> NamedCommand {
+    NamedCommand::Refund { reservation: Reference(refund.reservation), parts: parts(machine, refund) }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "`of` passes no other commands")]
@@ -190,6 +194,13 @@ fn rules(machine: &Machine, command: &Command<'_>) -> NamedCommand {
             stock: stock(machine, quota.stock),
             limit: quota.limit.map(Text),
         },
+        Command::Freeze(freeze) => {
+            let target = match freeze.scope {
+                FreezeScope::Stock(number) => Target::Stock(stock(machine, number)),
+                FreezeScope::Channel(number) => Target::Channel(channel(machine, number)),
+            };
+            NamedCommand::Freeze { target, frozen: freeze.frozen }
+        }
         Command::Notify(notify) => NamedCommand::Notify {
             sku: sku(machine, notify.sku),
             source: source(machine, notify.source),
@@ -362,6 +373,9 @@ fn settings(machine: &Machine, change: &SettingsChange) -> Settings {
         enable_qty_increments: Setting(change.enable_qty_increments),
         qty_increments: Setting(change.qty_increments).map(Text),
         notify_stock_qty: Setting(change.notify_stock_qty).map(Text),
+        frozen: Setting(change.frozen),
+        opens_at: Setting(change.opens_at).map(Door),
+        closes_at: Setting(change.closes_at).map(Door),
         #[cfg(feature = "next-release")]
         lead_days: Setting(change.lead_days),
     }

@@ -2,10 +2,10 @@
 
 use stockhold_protocol::command::{
     Adjust, Amend, AppendReservations, ChannelAssignment, Command, Configure, Count, EpochStart, Extend,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, OrderStateReport, Parts, PlaceFailed,
-    Placement, QuotaChange, Readmit, Refund, Release, Rename, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Sharing as Mode, Ship, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
-    Transfer, Unship,
+    Freeze, FreezeScope, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent,
+    OrderStateReport, Parts, PlaceFailed, Placement, QuotaChange, Readmit, Refund, Release, Rename, Replace,
+    Reserve, Sell, SettingScope, SettingsChange, Sharing as Mode, Ship, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Target as Numbered, Transfer, Unship,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, CommandId, Envelope, Line as NumberedLine, Lines, Timestamp};
@@ -27,9 +27,11 @@ impl NamedCommand {
         let mut numbers = Numbers(number);
         let mut put = |command: Command<'_>| Ok(Envelope::new(id, command).encode(out)?);
         match self {
-            Self::Reserve(cart) => {
+            Self::Reserve(cart) | Self::OrderPlaced(cart) => {
                 let lines = numbers.lines(&cart.lines)?;
-                put(Command::Reserve(reserve(cart, &lines, &mut numbers)?))
+                let cart = reserve(cart, &lines, &mut numbers)?;
+                let is_plain = matches!(self, Self::Reserve(_));
+                put(if is_plain { Command::Reserve(cart) } else { Command::OrderPlaced(Placement(cart)) })
             }
             Self::Replace { old, new } => {
                 let lines = numbers.lines(&new.lines)?;
@@ -51,13 +53,10 @@ impl NamedCommand {
                 put(Command::Ship(Ship { reservation, source, lines, forced: *forced }))
             }
             Self::Refund { reservation, parts } => {
-                let parts = numbers.parts(parts)?;
-                put(Command::Refund(Refund { reservation: reservation.0, parts: Parts::Slice(&parts) }))
+                let (reservation, parts) = (reservation.0, numbers.parts(parts)?);
+                put(Command::Refund(Refund { reservation, parts: Parts::Slice(&parts) }))
             }
-            Self::OrderPlaced(cart) => {
-                let lines = numbers.lines(&cart.lines)?;
-                put(Command::OrderPlaced(Placement(reserve(cart, &lines, &mut numbers)?)))
-            }
+            Self::Settings(change) => put(Command::Settings(Box::new(settings(change, &mut numbers)?))),
             Self::Confirm { .. }
             | Self::Extend { .. }
             | Self::Unship { .. }
@@ -80,8 +79,8 @@ impl NamedCommand {
             | Self::Link { .. }
             | Self::Unlink { .. }
             | Self::Channel { .. }
-            | Self::Settings(_)
             | Self::Quota { .. }
+            | Self::Freeze { .. }
             | Self::Notify { .. }
             | Self::Rename { .. }
             | Self::Configure(_)
@@ -196,12 +195,12 @@ impl NamedCommand {
                 code: channel.code.clone(),
                 stock: numbers.stock(stock)?,
             }),
-            Self::Settings(change) => Command::Settings(Box::new(settings(change, numbers)?)),
             Self::Quota { sku, stock, limit } => Command::Quota(QuotaChange {
                 sku: numbers.sku(sku)?,
                 stock: numbers.stock(stock)?,
                 limit: limit.map(|limit| limit.0),
             }),
+            Self::Freeze { target, frozen } => freeze(numbers.target(target)?, *frozen),
             Self::Notify { sku, source, is_set, threshold } => Command::Notify(Notify {
                 sku: numbers.sku(sku)?,
                 source: numbers.source(source)?,
@@ -241,6 +240,14 @@ impl NamedCommand {
             _ => Command::Tick,
         }
     }
+}
+
+fn freeze(target: Numbered, frozen: bool) -> Command<'static> {
+    let scope = match target {
+        Numbered::Stock(stock) => FreezeScope::Stock(stock),
+        Numbered::Channel(channel) => FreezeScope::Channel(channel),
+    };
+    Command::Freeze(Freeze { scope, frozen })
 }
 
 fn reserve<'a>(
@@ -296,6 +303,9 @@ fn settings(change: &Settings, numbers: &mut Numbers<'_>) -> Result<SettingsChan
         enable_qty_increments: change.enable_qty_increments.0,
         qty_increments: change.qty_increments.map(|text| text.0).0,
         notify_stock_qty: change.notify_stock_qty.map(|text| text.0).0,
+        frozen: change.frozen.0,
+        opens_at: change.opens_at.map(|door| door.0).0,
+        closes_at: change.closes_at.map(|door| door.0).0,
         #[cfg(feature = "next-release")]
         lead_days: change.lead_days.0,
     })

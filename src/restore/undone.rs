@@ -268,6 +268,7 @@ impl Watcher {
             | Command::Channel(_)
             | Command::Settings(_)
             | Command::Quota(_)
+            | Command::Freeze(_)
             | Command::Notify(_)
             | Command::Rename(_)
             | Command::Configure(_)

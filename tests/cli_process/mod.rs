@@ -8,6 +8,7 @@
 mod beside;
 mod dump;
 mod explain;
+mod flash;
 mod follow;
 mod geonames;
 mod harness;

@@ -7,9 +7,9 @@ use crate::client::Client;
 use crate::error::CallError;
 use crate::names::{CartLine, Numbers, ScopeRef, SkuRef, SourceRef, StockRef, TargetRef};
 use stockhold_protocol::command::{
-    Adjust, ChannelAssignment, Command, Configure, Count, Kind, LinkDefinition, LinkRemoval, Mark,
-    MarkRemoval, Notify, QuotaChange, Rename, SettingsChange, SkuDefinition, SourceDefinition,
-    StockDefinition, Target, Transfer,
+    Adjust, ChannelAssignment, Command, Configure, Count, Freeze, FreezeScope, Kind, LinkDefinition,
+    LinkRemoval, Mark, MarkRemoval, Notify, QuotaChange, Rename, SettingsChange, SkuDefinition,
+    SourceDefinition, StockDefinition, Target, Transfer,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{BadField, ChannelId, Quantity, SkuId, SourceId, StockId};
@@ -50,6 +50,8 @@ blocking_calls! {
     fn notify<'a>(sku: impl Into<SkuRef<'a>>, source: impl Into<SourceRef<'a>>, threshold: Option<Quantity>) -> Answer<Done>;
     /// See [`crate::Client::remove_notify`].
     fn remove_notify<'a>(sku: impl Into<SkuRef<'a>>, source: impl Into<SourceRef<'a>>) -> Answer<Done>;
+    /// See [`crate::Client::freeze`].
+    fn freeze<'a>(target: impl Into<TargetRef<'a>>, frozen: bool) -> Answer<Done>;
     /// See [`crate::Client::rename_sku`].
     fn rename_sku<'a>(sku: impl Into<SkuRef<'a>>, name: &str) -> Answer<Done>;
     /// See [`crate::Client::rename_stock`].
@@ -243,6 +245,26 @@ impl Client {
         let settled = self.mutate(Kind::Quota, |numbers| {
             let (sku, stock) = (numbers.sku(sku), numbers.stock(stock));
             numbers.encode(Command::Quota(QuotaChange { sku, stock, limit }))
+        });
+        Ok(settled.await?.answer(Done::from))
+    }
+
+    /// Freezes a stock or a channel, so that it promises nothing new, or ends that. A SKU is frozen by its settings.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn freeze<'a>(
+        &self,
+        target: impl Into<TargetRef<'a>>,
+        frozen: bool,
+    ) -> Result<Answer<Done>, CallError> {
+        let target = target.into();
+        let settled = self.mutate(Kind::Freeze, |numbers| {
+            let scope = match numbers.target(target) {
+                Target::Stock(stock) => FreezeScope::Stock(stock),
+                Target::Channel(channel) => FreezeScope::Channel(channel),
+            };
+            numbers.encode(Command::Freeze(Freeze { scope, frozen }))
         });
         Ok(settled.await?.answer(Done::from))
     }

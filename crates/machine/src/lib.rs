@@ -30,7 +30,7 @@ mod verbs;
 mod views;
 
 pub use config::{Configuration, Genesis, GenesisError, RULES_VERSION};
-pub use ledger::changes::{self, CellChange, Changes, SkuChange};
+pub use ledger::changes::{self, CellChange, Changes, SaleTimes, SkuChange};
 pub use ledger::hold_time::ClockView;
 pub use ledger::record::Section;
 pub use machine::{BatchVerdict, DigestPoint, Machine};

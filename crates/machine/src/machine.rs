@@ -430,6 +430,7 @@ impl Machine {
             Command::Channel(channel) => self.define(|state| state.check_channel(channel)),
             Command::Settings(change) => self.define(|state| state.check_settings(change)),
             Command::Quota(quota) => self.define(|state| state.check_quota(*quota)),
+            Command::Freeze(freeze) => self.define(|state| state.check_freeze(*freeze)),
             Command::Notify(notify) => self.define(|state| state.check_notify(*notify, NOTIFIES_MAX)),
             Command::Rename(rename) => self.define(|state| state.check_rename(rename)),
             Command::Configure(change) => self.define(|state| state.check_configure(change)),

@@ -24,6 +24,8 @@ pub enum Mutant {
     RefundsBeyondTotals,
     /// A placement that was reported as failed is executed when it arrives late.
     PlacesAfterFailure,
+    /// Sales begin a second before they open.
+    OpensEarly,
 }
 
 thread_local! {

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use stockhold_machine::{Genesis, Machine};
 use stockhold_protocol::command::{
     Adjust, Amend, AppendReservations, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count,
-    CountLine, CountMany, EpochStart, EventLine, ExpectedLine, Extend, Kind, LinkDefinition, LinkRemoval,
-    Mark, MarkRemoval, Notify, OrderAction, OrderEvent, OrderStateReport, PartKind, Parts, PlaceFailed,
-    Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
-    SettingScope, SettingsChange, Sharing, Ship, SignedRow, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Target, Transfer, TransferLines, TransferMany, Unassign, Unship,
+    CountLine, CountMany, EpochStart, EventLine, ExpectedLine, Extend, Freeze, FreezeScope, Kind,
+    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderAction, OrderEvent, OrderStateReport,
+    PartKind, Parts, PlaceFailed, Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename,
+    Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SignedRow, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Target, Transfer, TransferLines, TransferMany, Unassign, Unship,
 };
 use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
@@ -261,6 +261,10 @@ fn cold_command(dice: &Dice, lines: &[Line]) -> Command<'static> {
                 _ => Name::Channel("site".into(), if dice.flag { "eu" } else { "us" }.into()),
             },
         }),
+        42 if dice.word > 3 => Command::Freeze(Freeze {
+            scope: if dice.flag { FreezeScope::Stock(stock) } else { FreezeScope::Channel(ChannelId(c % 4)) },
+            frozen: dice.raw >= 0,
+        }),
         47 => Command::Notify(Notify {
             sku,
             source,
@@ -293,7 +297,11 @@ fn settings_of(dice: &Dice, amount: Quantity) -> SettingsChange {
     let positive = Quantity::from_raw(dice.raw.saturating_abs().max(1)).unwrap();
     let mut change = SettingsChange::at(scope);
     change.max_sale_qty = Change::Set(Quantity::ZERO);
-    match dice.word % 5 {
+    match dice.word % 6 {
+        5 => {
+            change.frozen = Change::Set(dice.flag && b > 1);
+            change.opens_at = Change::Set(Timestamp(dice.word.min(Timestamp::MAX.0)));
+        }
         0 => change.min_qty = Change::Set(amount),
         1 => change.qty_increments = Change::Set(positive),
         2 => change.manage_stock = Change::Set(dice.flag),

@@ -7,12 +7,13 @@ use crate::step::{
 };
 use stockhold_protocol::command::{
     Adjust, Amend, AppendReservations, BackorderMode, Change, Configure, Count, EventLine, ExpectedLine,
-    Extend, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent, OrderStateReport, PartKind,
-    Parts, PlaceFailed, Placement, QuotaChange, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell,
-    SettingScope, SettingsChange, Sharing, Ship, SignedRow, Transfer, Unship,
+    Extend, Freeze, FreezeScope, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, OrderEvent,
+    OrderStateReport, PartKind, Parts, PlaceFailed, Placement, QuotaChange, Refund, RefundPart, Release,
+    Rename, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SignedRow, Target, Transfer,
+    Unship,
 };
 use stockhold_protocol::{
-    Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId,
+    Command, CommandId, Line, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
 };
 
 fn lines_of(wanted: &Wanted) -> Vec<Line> {
@@ -178,6 +179,13 @@ fn merchant_command(step: &Step) -> Command<'static> {
             stock: StockId(*stock),
             limit: limit.map(quantity),
         }),
+        Step::Freeze(target, frozen) => {
+            let scope = match target {
+                Target::Stock(stock) => FreezeScope::Stock(*stock),
+                Target::Channel(channel) => FreezeScope::Channel(*channel),
+            };
+            Command::Freeze(Freeze { scope, frozen: *frozen })
+        }
         Step::Sharing(independent) => {
             let sharing = if *independent { Sharing::Independent } else { Sharing::Exact };
             Command::Configure(Box::new(Configure { sharing: Some(sharing), ..Configure::default() }))
@@ -216,6 +224,9 @@ fn settings_change(setting: &Setting) -> SettingsChange {
             settings.qty_increments = change(value, quantity);
         }
         Value::Notify(value) => settings.notify_stock_qty = change(value, quantity),
+        Value::Frozen(value) => settings.frozen = change(value, |frozen| frozen),
+        Value::OpensAt(value) => settings.opens_at = change(value, Timestamp),
+        Value::ClosesAt(value) => settings.closes_at = change(value, Timestamp),
     }
     settings
 }

@@ -150,9 +150,13 @@ impl Model {
 
     /// The stock and the deadline of a cart whose first reserve was at `origin_ms`. Deadline 0 means none.
     fn terms(&self, cart: &Cart, origin_ms: u64) -> Result<(u32, u64), Answer> {
-        let stock = self.stock_of(cart.target).ok_or(unknown("target", 0))?;
-        let Some(ttl_ms) = cart.ttl_ms else { return Ok((stock, 0)) };
-        Ok((stock, self.deadline(ttl_ms, origin_ms)?))
+        let stock = self.stock_to_promise(cart.target)?;
+        Ok((stock, self.deadline_or_none(cart, origin_ms)?))
+    }
+
+    /// The deadline of a cart; 0 means none.
+    fn deadline_or_none(&self, cart: &Cart, origin_ms: u64) -> Result<u64, Answer> {
+        cart.ttl_ms.map_or(Ok(0), |ttl_ms| self.deadline(ttl_ms, origin_ms))
     }
 
     /// The second in which a hold ends whose cart began at `origin_ms`.
@@ -178,7 +182,7 @@ impl Model {
         let (stock, deadline_s) = self.terms(cart, self.hold_ms())?;
         self.check_limits(cart.lines.len())?;
         self.check_order(cart.order, cart.owner)?;
-        let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, &[])?;
+        let planned = self.plan((stock, false), &merged(&cart.lines), cart.best_effort, &[])?;
         Ok(self.grant(id, (cart, stock), &planned, self.hold_ms(), deadline_s, false))
     }
 
@@ -194,13 +198,15 @@ impl Model {
             Stage::Released => return self.revive(id, cart, named),
             Stage::Shipped | Stage::Replaced => return Err(plain(Code::AlreadyClosed)),
         }
-        let (stock, deadline_s) = self.terms(cart, old.origin_ms)?;
+        let stock = self.stock_of(cart.target).ok_or(unknown("target", 0))?;
+        let deadline_s = self.deadline_or_none(cart, old.origin_ms)?;
         if stock != old.stock {
             return Err(bad_field("target", "must be the stock of the hold that is replaced"));
         }
         self.check_limits(cart.lines.len())?;
         self.check_order(cart.order, cart.owner)?;
-        let planned = self.plan(stock, &merged(&cart.lines), cart.best_effort, std::slice::from_ref(&old))?;
+        let place = (stock, self.is_frozen(cart.target, stock));
+        let planned = self.plan(place, &merged(&cart.lines), cart.best_effort, std::slice::from_ref(&old))?;
         self.close(named, Stage::Replaced);
         self.book_change(named, &old, &Step::Tick);
         Ok(self.grant(id, (cart, stock), &planned, old.origin_ms, deadline_s, true))
@@ -226,7 +232,7 @@ impl Model {
 
     pub(crate) fn plan(
         &self,
-        stock: u32,
+        (stock, is_frozen): (u32, bool),
         lines: &[(u32, i64)],
         best_effort: bool,
         old: &[Reservation],
@@ -237,20 +243,23 @@ impl Model {
                 return Err(unknown("lines", index));
             }
             let kept = HeldLine::of_all(self, old, sku);
-            let line = self.plan_line(sku, stock, asked, best_effort, kept);
+            let line = self.plan_line(sku, (stock, is_frozen), asked, best_effort, kept);
             planned.push(line.map_err(|code| self.refused(code, (sku, asked), stock, index))?);
         }
         if planned.iter().all(|line| line.granted == 0) {
-            let code = self.no_grant_reason(lines[0], stock);
+            let code = self.no_grant_reason(lines[0], (stock, is_frozen));
             return Err(self.refused(code, lines[0], stock, 0));
         }
         Ok(planned)
     }
 
     /// Why a best effort can grant nothing of a line.
-    fn no_grant_reason(&self, (sku, asked): (u32, i64), stock: u32) -> Code {
+    fn no_grant_reason(&self, (sku, asked): (u32, i64), (stock, is_frozen): (u32, bool)) -> Code {
         if self.largest_allowed_sale(sku, stock, asked) == 0 {
             return self.sale_rule(sku, stock, asked).expect_err("all that may be sold can be sold");
+        }
+        if let Err(code) = self.may_promise(sku, stock, is_frozen) {
+            return code;
         }
         if !self.any_in_stock(sku, stock) {
             return Code::NoSourceInStock;
@@ -276,6 +285,7 @@ impl Model {
             Code::BelowMinSale => bounded(answer, sku, settings.min_sale, asked),
             Code::AboveMaxSale => bounded(answer, sku, settings.max_sale, asked),
             Code::NotAnIncrement => bounded(answer, sku, settings.increment.unwrap_or(0), asked),
+            Code::NotOpen => (answer.0, answer.1, self.doors(sku, stock)),
             Code::DecimalsNotAllowed => bounded(answer, sku, QUANTITY_SCALE, asked),
             _ => of_sku(answer, sku),
         }
@@ -308,7 +318,7 @@ impl Model {
     pub(crate) fn plan_line(
         &self,
         sku: u32,
-        stock: u32,
+        (stock, is_frozen): (u32, bool),
         asked: i64,
         best: bool,
         kept: HeldLine,
@@ -327,6 +337,13 @@ impl Model {
         }
         if !best {
             self.sale_rule(sku, stock, asked)?;
+        }
+        if let Err(code) = self.may_promise(sku, stock, is_frozen) {
+            if best {
+                let HeldLine { units: granted, counts, quota } = kept;
+                return Ok(PlannedLine { sku, granted, counts, quota, backordered: 0 });
+            }
+            return Err(code);
         }
         let settings = self.settings(sku, stock);
         if !settings.manage_stock {

@@ -17,6 +17,7 @@ mod bulk;
 mod command;
 mod decide;
 mod events;
+mod flash;
 mod lifecycle;
 mod limits;
 mod low_stock;

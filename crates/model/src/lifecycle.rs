@@ -73,6 +73,7 @@ impl Model {
 
     /// Promises the lines of an expired hold again if they fit.
     pub(crate) fn fit_again(&self, one: &mut Reservation) -> Result<(), Answer> {
+        self.check_thawed(one)?;
         for (index, line) in one.lines.iter_mut().enumerate() {
             if line.counts && line.open > 0 {
                 if !self.fits(line.sku, one.stock, line.open) {
@@ -282,26 +283,27 @@ impl Model {
         total: i64,
         index: usize,
     ) -> Result<i64, Answer> {
-        let place = one.lines.iter().position(|line| line.sku == sku);
-        let (open, shipped) = place.map_or((0, 0), |at| (one.lines[at].open, one.lines[at].shipped()));
-        if place.is_none() && total == 0 {
+        let known = one.lines.iter().position(|line| line.sku == sku);
+        let (open, shipped) = known.map_or((0, 0), |at| (one.lines[at].open, one.lines[at].shipped()));
+        if known.is_none() && total == 0 {
             return Err(of_sku(at(Code::NotInReservation, index), sku));
         }
         if total < shipped {
             return Err(bounded(at(Code::MoreThanOpen, index), sku, open, open + shipped - total));
         }
-        if let Some(at) = place.filter(|_| total <= open + shipped) {
+        if let Some(at) = known.filter(|_| total <= open + shipped) {
             one.lines[at].open = total - shipped;
             return Ok(0);
         }
         if sku >= SKUS {
             return Err(unknown("lines", index));
         }
-        let is_counted = place.is_some_and(|at| one.lines[at].counts);
+        let is_counted = known.is_some_and(|at| one.lines[at].counts);
         let kept = HeldLine { units: shipped + if is_counted { open } else { 0 }, counts: true, quota: 0 };
-        let planned = self.plan_line(sku, one.stock, total, false, kept);
+        let place = (one.stock, self.is_frozen_stock(one.stock));
+        let planned = self.plan_line(sku, place, total, false, kept);
         let planned = planned.map_err(|code| self.refused(code, (sku, total), one.stock, index))?;
-        let place = match place {
+        let place = match known {
             Some(place) => place,
             None if one.lines.len() >= self.limits.lines_max as usize => {
                 let value = self.limits.lines_max.into();

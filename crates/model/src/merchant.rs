@@ -36,6 +36,7 @@ impl Model {
                 Ok(plain(Code::Ok))
             }
             Step::Notify(sku, source, is_set, halves) => self.notify(*sku, *source, (*is_set, *halves)),
+            Step::Freeze(target, frozen) => self.freeze(*target, *frozen),
             Step::Sharing(independent) => {
                 self.share(*independent)?;
                 Ok(plain(Code::Ok))

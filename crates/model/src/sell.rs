@@ -19,7 +19,11 @@ impl Model {
         lines: &Wanted,
         forced: bool,
     ) -> Decision {
-        let stock = self.stock_of(target).ok_or(unknown("target", 0))?;
+        let stock = if forced {
+            self.stock_of(target).ok_or(unknown("target", 0))?
+        } else {
+            self.stock_to_promise(target)?
+        };
         if source >= SOURCES {
             return Err(unknown("source", 0));
         }
@@ -27,8 +31,11 @@ impl Model {
         let number = order_of_sale(lines);
         self.check_order(number, 0)?;
         let asked = merged(lines);
-        let planned =
-            if forced { self.plan_forced(stock, &asked)? } else { self.plan(stock, &asked, false, &[])? };
+        let planned = if forced {
+            self.plan_forced(stock, &asked)?
+        } else {
+            self.plan((stock, false), &asked, false, &[])?
+        };
         let departures: Vec<_> = (0..)
             .zip(&planned)
             .filter(|(_, line)| line.counts)

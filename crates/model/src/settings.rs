@@ -14,10 +14,14 @@ pub(crate) struct SettingsLayer {
     max_sale: Option<i64>,
     increment: Option<i64>,
     notify: Option<i64>,
+    frozen: Option<bool>,
+    opens_ms: Option<u64>,
+    closes_ms: Option<u64>,
 }
 
 /// Settings after inheritance.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct EffectiveSettings {
     pub(crate) manage_stock: bool,
     pub(crate) backorders: bool,
@@ -26,6 +30,10 @@ pub(crate) struct EffectiveSettings {
     pub(crate) max_sale: i64,
     pub(crate) increment: Option<i64>,
     pub(crate) decimals: bool,
+    pub(crate) frozen: bool,
+    /// When the sale opens and closes; 0 = never.
+    pub(crate) opens_ms: u64,
+    pub(crate) closes_ms: u64,
 }
 
 impl EffectiveSettings {
@@ -50,6 +58,9 @@ impl Model {
             Value::MaxSale(value) => layer.max_sale = raw(value),
             Value::Increments(value) => layer.increment = raw(value),
             Value::Notify(value) => layer.notify = raw(value),
+            Value::Frozen(value) => layer.frozen = value,
+            Value::OpensAt(value) => layer.opens_ms = value,
+            Value::ClosesAt(value) => layer.closes_ms = value,
         }
     }
 
@@ -65,6 +76,9 @@ impl Model {
             max_sale: first(&layers, |layer| layer.max_sale, 10_000 * QUANTITY_SCALE),
             increment: first(&layers, |layer| layer.increment.map(Some), None),
             decimals: has_decimals(sku),
+            frozen: first(&layers, |layer| layer.frozen, false),
+            opens_ms: first(&layers, |layer| layer.opens_ms, 0),
+            closes_ms: first(&layers, |layer| layer.closes_ms, 0),
         }
     }
 

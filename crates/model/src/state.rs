@@ -4,6 +4,7 @@
 //! is the literal formula over all subsets of stocks, and expiry follows from the time.
 
 use crate::bulk::Item;
+use crate::flash::Frozen;
 use crate::limits::{Limits, Recorded};
 use crate::marks::Marks;
 use crate::names::Names;
@@ -126,6 +127,7 @@ pub struct Model {
     pub(crate) links: Vec<(u32, u32, u16)>,
     /// The stock that each channel sells from.
     pub(crate) channels: Vec<u32>,
+    pub(crate) frozen: Frozen,
     pub(crate) names: Names,
     pub(crate) marks: Marks,
     /// Source items by (SKU, source).
@@ -163,6 +165,7 @@ impl Model {
             enabled: [true; SOURCES as usize],
             links: Vec::new(),
             channels: (0..CHANNELS).map(first_stock).collect(),
+            frozen: Frozen::default(),
             names: Names::defined(),
             marks: Marks::default(),
             items: BTreeMap::new(),

@@ -118,6 +118,12 @@ pub enum Value {
     Increments(Option<i64>),
     /// Half units below which an item is low.
     Notify(Option<i64>),
+    /// Whether nothing new is promised.
+    Frozen(Option<bool>),
+    /// When the sale opens, in milliseconds of the wall clock; 0 = no such time.
+    OpensAt(Option<u64>),
+    /// When it closes.
+    ClosesAt(Option<u64>),
 }
 
 /// What happens to the units of a refund part.
@@ -185,6 +191,8 @@ pub enum Step {
     Quota(u32, u32, Option<i64>),
     /// A low-stock configuration: SKU, source, whether it is set, half units; none is inherited.
     Notify(u32, u32, bool, Option<i64>),
+    /// A stock or a channel is frozen, or no longer.
+    Freeze(Target, bool),
     /// Whether stocks that share sources are independent.
     Sharing(bool),
     /// A channel sells from this stock from now on.

@@ -80,6 +80,7 @@ fn catalog_commands_agree_with_bincode() {
     agree_in_fields::<m::SettingsChange, command::SettingsChange>();
     agree_in_fields::<m::QuotaChange, command::QuotaChange>();
     agree_in_fields::<m::Notify, command::Notify>();
+    agree_in_fields::<m::Freeze, command::Freeze>();
     agree_in_fields::<m::Rename, command::Rename>();
     agree_in_fields::<m::Configure, command::Configure>();
     agree_in_fields::<m::Mark, command::Mark>();

@@ -138,6 +138,7 @@ fn the_numbers_of_fields_are_the_programs() {
     check_numbers::<m::ChannelAssignment>(command("channel"));
     check_numbers::<m::QuotaChange>(command("quota"));
     check_numbers::<m::Notify>(command("notify"));
+    check_numbers::<m::Freeze>(command("freeze"));
     check_numbers::<m::Rename>(command("rename"));
     check_numbers::<m::Mark>(command("mark"));
     check_numbers::<m::MarkRemoval>(command("unmark"));

@@ -197,12 +197,12 @@ impl AnswerChecker {
                 ensure!(outcome.value == context.limits.retry_after_ms, "busy without a time to wait");
                 Ok(())
             }
-            Code::SoldOut => {
+            Code::SoldOut | Code::NotOpen => {
                 self.seen.edge_refusals += 1;
                 ensure!(is_fresh, "an edge refusal of an id that was sent before, or by earlier names");
                 ensure!(others == 0, "an edge refusal with other commands in flight");
                 ensure!(outcome.op == oracle.op(), "an edge refusal as of another op");
-                check_edge_refusal(record, context, oracle.model())
+                check_edge_refusal(record, outcome.code, context, oracle.model())
             }
             _ => Err(Violation(format!("an answer without the log: {outcome:?}"))),
         }
@@ -311,7 +311,7 @@ impl AnswerChecker {
 }
 
 /// An edge refusal must be what the model would answer if the command were logged now.
-fn check_edge_refusal(record: &[u8], context: &NetContext, model: &Model) -> CheckResult {
+fn check_edge_refusal(record: &[u8], code: Code, context: &NetContext, model: &Model) -> CheckResult {
     let envelope = Envelope::decode(record).map_err(violation("a refused command"))?;
     let Command::Reserve(reserve) = &envelope.command else {
         return Err(Violation("an edge refusal of a command that is not a reserve".to_owned()));
@@ -324,6 +324,11 @@ fn check_edge_refusal(record: &[u8], context: &NetContext, model: &Model) -> Che
     let mut wanted: BTreeMap<u32, i64> = BTreeMap::new();
     for line in reserve.lines.iter() {
         *wanted.entry(line.sku.0).or_default() += line.quantity.raw();
+    }
+    if code == Code::NotOpen {
+        let is_closed = wanted.keys().any(|sku| later.is_closed(*sku, stock));
+        ensure!(is_closed, "an edge refusal at {} of a sale that is open: {wanted:?}", later.now_ms());
+        return Ok(());
     }
     let there_is = |sku: u32| later.cell(sku, stock);
     ensure!(

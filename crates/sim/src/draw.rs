@@ -128,14 +128,24 @@ fn refund_kind(rng: &mut Rng) -> RefundKind {
     }
 }
 
-fn setting(rng: &mut Rng) -> Setting {
+/// When a sale opens or closes: mostly within seconds from now, so that shoppers meet both sides of it.
+fn door(rng: &mut Rng, now_ms: u64) -> Option<u64> {
+    let ahead = rng.within(0..4_000);
+    rng.weighted(&[(1, None), (2, Some(0)), (5, Some(now_ms + ahead)), (1, Some(now_ms + 60 * ahead))])
+}
+
+fn setting(rng: &mut Rng, now_ms: u64) -> Setting {
     let halves = |rng: &mut Rng, range: std::ops::Range<i64>| rng.chance(650).then(|| rng.signed(range) * 2);
-    let value = match rng.weighted(&[(1, 0), (2, 1), (4, 2), (1, 3), (1, 4), (1, 5)]) {
+    let value = match rng.weighted(&[(1, 0), (2, 1), (4, 2), (1, 3), (1, 4), (1, 5), (1, 6), (3, 7), (1, 8)])
+    {
         0 => Value::ManageStock(rng.chance(500).then(|| rng.chance(700))),
         1 => Value::Backorders(rng.chance(500).then(|| rng.chance(500))),
         2 => Value::MinQty(halves(rng, -6..4)),
         3 => Value::MinSale(halves(rng, 0..3)),
         4 => Value::MaxSale(halves(rng, 0..9)),
+        6 => Value::Frozen(rng.chance(600).then(|| rng.chance(400))),
+        7 => Value::OpensAt(door(rng, now_ms)),
+        8 => Value::ClosesAt(door(rng, now_ms)),
         _ => Value::Increments(rng.chance(400).then(|| rng.signed(1..6))),
     };
     let sku = (!rng.chance(100)).then(|| rng.small(0..SKUS));
@@ -313,7 +323,7 @@ fn renaming(rng: &mut Rng) -> Step {
 }
 
 /// A step of a merchant: names, goods, links, settings, channels, limits.
-fn merchant(rng: &mut Rng) -> Step {
+fn merchant(rng: &mut Rng, now_ms: u64) -> Step {
     let kinds = [
         (8, 0),
         (8, 1),
@@ -331,6 +341,7 @@ fn merchant(rng: &mut Rng) -> Step {
         (2, 13),
         (3, 14),
         (6, 15),
+        (3, 16),
     ];
     match rng.weighted(&kinds) {
         0 => {
@@ -351,7 +362,7 @@ fn merchant(rng: &mut Rng) -> Step {
             Step::Link(rng.small(0..STOCKS), rng.small(0..SOURCES), priority)
         }
         5 => Step::Unlink(rng.small(0..STOCKS), rng.small(0..SOURCES)),
-        6 => Step::Setting(setting(rng)),
+        6 => Step::Setting(setting(rng, now_ms)),
         7 => {
             let limit = rng.chance(700).then(|| rng.signed(0..30));
             Step::Quota(rng.small(0..SKUS), rng.small(0..STOCKS), limit)
@@ -366,14 +377,15 @@ fn merchant(rng: &mut Rng) -> Step {
             Step::Notify(rng.small(0..SKUS), known(rng, SOURCES, 15), is_set, halves)
         }
         15 => Step::Bulk(Bulk::drawn(&mut |bound| rng.small(0..bound))),
+        16 => Step::Freeze(target(rng), rng.chance(400)),
         13 => Step::Unmark(mark_name(rng.small(0..MARKS))),
         _ => Step::Configure(limits(rng)),
     }
 }
 
-/// A new step; `longest_ms` is the longest TTL.
-pub(crate) fn step(rng: &mut Rng, longest_ms: u64) -> Step {
-    if rng.chance(780) { shopper(rng, longest_ms) } else { merchant(rng) }
+/// A new step; `longest_ms` is the longest TTL, and `now_ms` the time of the client.
+pub(crate) fn step(rng: &mut Rng, longest_ms: u64, now_ms: u64) -> Step {
+    if rng.chance(780) { shopper(rng, longest_ms) } else { merchant(rng, now_ms) }
 }
 
 /// The initial setup of the shop: links, then goods.

@@ -312,8 +312,8 @@ impl World {
         let kind = self.rng.weighted(&[(62, 0), (25, 1), (10, 2), (3, 3)]);
         if kind == 0 && self.budget > 0 {
             self.budget -= 1;
-            let step = draw::step(&mut self.rng, self.plan.limits.ttl_max_ms);
             let now_ms = self.client_ms(client);
+            let step = draw::step(&mut self.rng, self.plan.limits.ttl_max_ms, now_ms);
             return self.commands.begin(&mut self.rng, now_ms, &step, self.oracle.model()).map(Some);
         }
         if kind <= 1 || self.is_fault_free {

@@ -99,3 +99,9 @@ fn a_machine_that_places_after_a_failure_is_caught() {
     // Proves that a report of a failed placement overtakes it.
     assert_machine_mutant_is_caught("places what has failed", machine::Mutant::PlacesAfterFailure);
 }
+
+#[test]
+fn a_machine_that_opens_sales_early_is_caught() {
+    // Proves that shoppers come just before a sale opens.
+    assert_machine_mutant_is_caught("opens sales early", machine::Mutant::OpensEarly);
+}

@@ -5,10 +5,12 @@
 //! Every change of the catalog is made in this module, because it also updates the catalog's part of the
 //! digest. The bytes of the records are in `record`.
 
+mod frozen;
 #[cfg(feature = "next-release")]
 mod note;
 mod record;
 
+use self::frozen::Frozen;
 use crate::ledger::actor::Actors;
 use crate::ledger::marks::{MarkRow, Marks};
 use crate::ledger::old_names::{OldName, OldNames};
@@ -19,7 +21,7 @@ use crate::table::Digest;
 use std::collections::BTreeMap;
 use stockhold_protocol::Timestamp;
 use stockhold_protocol::batch::Actor;
-use stockhold_protocol::command::SourceDefinition;
+use stockhold_protocol::command::{FreezeScope, SourceDefinition};
 use stockhold_protocol::query::Name;
 
 /// One link. Its id is the order in which links were made. It does not change with the priority.
@@ -55,6 +57,7 @@ pub(crate) struct Catalog {
     actors: Actors,
     marks: Marks,
     old_names: OldNames,
+    frozen: Frozen,
     /// Optional fields that a later release wrote, by the section and the key of their record. They are
     /// written back unchanged.
     kept: BTreeMap<(CatalogSection, u64), Box<[u8]>>,
@@ -87,6 +90,7 @@ impl Catalog {
             actors: Actors::default(),
             marks: Marks::default(),
             old_names: OldNames::default(),
+            frozen: Frozen::default(),
             kept: BTreeMap::new(),
             digest: Digest::EMPTY,
             global: Overrides::default(),
@@ -149,6 +153,7 @@ impl Catalog {
             None => self.stocks.push(name),
         }
         self.count(CatalogSection::Stock, number.into());
+        self.frozen.know_stocks(next_number(&self.stocks));
         number
     }
 
@@ -165,6 +170,7 @@ impl Catalog {
             None => self.channels.push(row),
         }
         self.count(CatalogSection::Channel, number.into());
+        self.frozen.know_channels(next_number(&self.channels));
         number
     }
 
@@ -227,6 +233,34 @@ impl Catalog {
         self.remove_from_digest(CatalogSection::OldName, op);
         self.kept.remove(&(CatalogSection::OldName, op));
         self.old_names.remove(op)
+    }
+
+    pub(crate) const fn frozen(&self) -> &Frozen {
+        &self.frozen
+    }
+
+    /// Whether the stock or channel exists.
+    pub(crate) fn has_scope(&self, scope: FreezeScope) -> bool {
+        match scope {
+            FreezeScope::Stock(stock) => self.has_stock(stock.0),
+            FreezeScope::Channel(channel) => (channel.0 as usize) < self.channels.len(),
+        }
+    }
+
+    /// Freezes a stock or a channel, or ends that.
+    pub(crate) fn set_frozen(&mut self, scope: FreezeScope, frozen: bool) {
+        if self.frozen.has(scope) == frozen {
+            return;
+        }
+        let key = frozen::key_of(scope);
+        if frozen {
+            self.frozen.insert(scope);
+            self.count(CatalogSection::Frozen, key);
+        } else {
+            self.remove_from_digest(CatalogSection::Frozen, key);
+            self.kept.remove(&(CatalogSection::Frozen, key));
+            self.frozen.remove(scope);
+        }
     }
 
     /// The next name that readers still have although its grace has ended. Each one is returned once.

@@ -4,6 +4,7 @@
 use crate::ledger::changes::{CellChange, Changes, SkuChange};
 use crate::ledger::state::State;
 use crate::stock::cluster::{Cluster, NEVER, Place};
+use crate::stock::settings::NO_DOORS;
 use crate::table::{NO_SLOT, PREFETCH_WIDTH};
 use stockhold_protocol::query::{CELL_NOT_ASSIGNED, CELL_UNLIMITED, Name};
 use stockhold_protocol::{ChannelId, SkuId, StockId};
@@ -42,16 +43,17 @@ impl State {
         self.changes = changes;
         into.clear();
         std::mem::swap(into, &mut self.changes);
-        into.hold_offset_ms = self.hold_offset_ms();
+        self.put_clock(into);
     }
 
     /// All cells, names and channels, to fill the published tables after a start.
     pub(crate) fn all_changes(&self, into: &mut Changes) {
         into.clear();
-        into.hold_offset_ms = self.hold_offset_ms();
+        self.put_clock(into);
         let mut buffers = Buffers::default();
         for number in 0..u32::try_from(self.clusters.len()).unwrap_or(u32::MAX) {
             self.cells_of(number, &mut buffers, into);
+            self.doors_of(number, into);
         }
         for row in self.skus.iter() {
             into.names.push((Name::Sku(row.name), row.sku));
@@ -69,6 +71,23 @@ impl State {
         let old_names = self.catalog.old_names().iter().map(|(_, old)| old);
         for old in old_names.filter(|old| self.core.time < old.until) {
             into.names.push((old.name.clone(), old.number));
+        }
+    }
+
+    fn put_clock(&self, into: &mut Changes) {
+        into.hold_offset_ms = self.hold_offset_ms();
+        into.last_time = (self.core.time, self.shown(self.core.time));
+    }
+
+    /// The times of the sales of a cluster, as far as there are any.
+    pub(crate) fn doors_of(&self, number: u32, into: &mut Changes) {
+        let cluster = self.clusters.get(number);
+        let stocks = self.catalog.layout.group(cluster.group).stocks();
+        for (stock, place) in stocks.iter().zip(cluster.places.iter()) {
+            let times = place.settings.sale_times();
+            if times != NO_DOORS {
+                into.doors.insert((SkuId(cluster.sku), StockId(*stock)), times);
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 //! The applier takes them after a batch and publishes them before it sends any answer of the batch. They
 //! are not part of the state.
 
+use std::collections::BTreeMap;
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{ChannelId, SkuId, StockId};
+use stockhold_protocol::{ChannelId, SkuId, StockId, Timestamp};
 
 /// One SKU whose cells changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +32,9 @@ pub struct CellChange {
     pub upper_bound: bool,
 }
 
+/// The opening and the closing of a sale by the wall clock; 0 = it has no such time.
+pub type SaleTimes = (Timestamp, Timestamp);
+
 /// All changes since they were last taken.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
@@ -46,6 +50,10 @@ pub struct Changes {
     pub channels: Vec<(ChannelId, StockId)>,
     /// Op time minus hold time as of the last op, in milliseconds. Deadlines are in hold time.
     pub hold_offset_ms: u64,
+    /// Changed times of sales, by SKU and stock.
+    pub doors: BTreeMap<(SkuId, StockId), SaleTimes>,
+    /// The time of the last op, by the log and by the wall clock.
+    pub last_time: (Timestamp, Timestamp),
 }
 
 impl Changes {
@@ -56,6 +64,7 @@ impl Changes {
         self.names.clear();
         self.ended_names.clear();
         self.channels.clear();
+        self.doors.clear();
     }
 
     /// Whether nothing changed.
@@ -65,6 +74,7 @@ impl Changes {
             && self.names.is_empty()
             && self.ended_names.is_empty()
             && self.channels.is_empty()
+            && self.doors.is_empty()
     }
 }
 

@@ -1,18 +1,16 @@
 //! What should be open of an order: by what the shop has said, or by what was ordered and has not ended.
 
-use crate::ledger::orders::OrderUnits;
 use crate::ledger::record::{OrderLine, OrderSums, ReportedState, Stage, Total, Totals};
 use crate::ledger::state::State;
 
 /// What should be open of a line, of which units of expired holds are no longer promised. An order whose state nobody has
 /// reported is open, and its expired holds are forgotten.
-pub(crate) fn expected_units(reported: Option<ReportedState>, units: &OrderUnits) -> i64 {
-    let of = |total| units.totals.of(total);
+pub(crate) fn expected_units(reported: Option<ReportedState>, totals: &Totals, lapsed: i64) -> i64 {
     match reported {
-        Some(ReportedState { has_figures: true, .. }) => of(Total::Reported),
+        Some(ReportedState { has_figures: true, .. }) => totals.of(Total::Reported),
         Some(ReportedState { state, .. }) if state.is_final() => 0,
-        Some(_) => not_ended(&units.totals),
-        None => not_ended(&units.totals).saturating_sub(units.lapsed),
+        Some(_) => not_ended(totals),
+        None => not_ended(totals).saturating_sub(lapsed),
     }
 }
 
@@ -34,9 +32,10 @@ impl State {
         let key = self.orders.get(order).key;
         let sums = &self.sums_to_change(order).sums;
         let reported = sums.reported;
-        let differs = |line: &OrderLine| {
-            let units = OrderUnits { totals: line.totals, lapsed: 0 };
-            expected_units(reported, &units) != line.totals.open()
+        // Nearly every order has neither a report nor a compensation.
+        let differs = |line: &OrderLine| match reported {
+            None => line.totals.of(Total::Compensated) != 0,
+            Some(_) => expected_units(reported, &line.totals, 0) != line.totals.open(),
         };
         let is_to_check = sums.lines.iter().any(differs) || reported.is_some() && self.has_held(order);
         if is_to_check {

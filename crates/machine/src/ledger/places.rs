@@ -149,6 +149,9 @@ impl State {
             std::mem::replace(&mut self.clusters.get_mut(first).next, number)
         };
         self.clusters.get_mut(number).next = next;
+        let mut changes = std::mem::take(&mut self.changes);
+        self.doors_of(number, &mut changes);
+        self.changes = changes;
         number
     }
 

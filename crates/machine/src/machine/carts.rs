@@ -5,7 +5,7 @@ use super::Machine;
 use crate::decision::{Answer, Decision, Refusal, Ticket};
 use crate::ledger::state::State;
 use crate::moves::{CartPlan, Joining, Planned, Terms};
-use crate::verbs::{ExistingPromise, RefusalReason, Replacement, grant_answer, plan_sale};
+use crate::verbs::{CartMode, ExistingPromise, RefusalReason, Replacement, grant_answer, plan_sale};
 use stockhold_protocol::command::{PlainCart, Replace, Reserve, Sell};
 use stockhold_protocol::event::EventKind;
 use stockhold_protocol::{Deadline, Line};
@@ -20,7 +20,7 @@ impl Machine {
         let origin = state.hold_time();
         let (stock, deadline) = state.terms_of(cart.target, cart.ttl_ms, origin)?;
         state.check_cart(1)?;
-        let planned = plan_line(state, stock, cart.line, false, ExistingPromise::default())
+        let planned = plan_line(state, stock, cart.line, CartMode::WHOLE, ExistingPromise::default())
             .map_err(|reason| state.line_refusal(reason, cart.line, 0))?;
         let terms = Terms {
             ticket,
@@ -49,7 +49,8 @@ impl Machine {
         let requested = self.merge(reserve)?;
         let order =
             self.state.check_reference(reserve.reference, reserve.owner, self.cart.requested.len())?;
-        plan_cart(&mut self.state, &mut self.cart, stock, reserve.best_effort, &[])?;
+        let mode = CartMode { best_effort: reserve.best_effort, is_frozen: false };
+        plan_cart(&mut self.state, &mut self.cart, stock, mode, &[])?;
         let (owner, reference) = (reserve.owner, reserve.reference);
         let terms =
             Terms { ticket, stock, owner, reference, order, source: None, joining: PLACED, origin, deadline };
@@ -70,7 +71,9 @@ impl Machine {
                 let requested = self.merge(new)?;
                 let order =
                     self.state.check_reference(new.reference, new.owner, self.cart.requested.len())?;
-                plan_cart(&mut self.state, &mut self.cart, stock, new.best_effort, &[slot])?;
+                let is_frozen = self.state.is_frozen(new.target, stock);
+                let mode = CartMode { best_effort: new.best_effort, is_frozen };
+                plan_cart(&mut self.state, &mut self.cart, stock, mode, &[slot])?;
                 self.end_replaced(slot);
                 let (owner, reference) = (new.owner, new.reference);
                 let terms = Terms {
@@ -96,7 +99,7 @@ impl Machine {
         if sell.forced {
             plan_forced(&mut self.state, &mut self.cart, stock)?;
         } else {
-            plan_cart(&mut self.state, &mut self.cart, stock, false, &[])?;
+            plan_cart(&mut self.state, &mut self.cart, stock, CartMode::WHOLE, &[])?;
         }
         self.plan.clear();
         plan_sale(sell, stock, &mut self.cart, &mut self.plan);
@@ -141,12 +144,12 @@ fn plan_line(
     state: &mut State,
     stock: u32,
     line: Line,
-    best_effort: bool,
+    mode: CartMode,
     existing: ExistingPromise,
 ) -> Result<Planned, RefusalReason> {
     let at = state.settled_place(line.sku.0, stock, existing.units > 0);
     let at = at.map_err(|code| RefusalReason { code, at: None })?;
-    let planned = state.plan_line(at, line, best_effort, existing);
+    let planned = state.plan_line(at, line, mode, existing);
     planned.map_err(|code| RefusalReason { code, at: Some(at) })
 }
 
@@ -155,7 +158,7 @@ pub(super) fn plan_cart(
     state: &mut State,
     cart: &mut CartPlan,
     stock: u32,
-    best_effort: bool,
+    mode: CartMode,
     replaced: &[u32],
 ) -> Result<(), Refusal> {
     cart.planned.clear();
@@ -164,12 +167,12 @@ pub(super) fn plan_cart(
             [] => ExistingPromise::default(),
             replaced => state.existing_promises(replaced, line.sku.0),
         };
-        match plan_line(state, stock, *line, best_effort, existing) {
+        match plan_line(state, stock, *line, mode, existing) {
             Ok(planned) => cart.planned.push(planned),
             Err(reason) => return Err(state.line_refusal(reason, *line, index)),
         }
     }
-    state.require_grant(cart)
+    state.require_grant(cart, mode)
 }
 
 /// Plans a forced sale. The goods have left, so only SKUs whose quantity cannot be recorded are refused.

@@ -5,7 +5,7 @@ use super::carts::{plan_cart, plan_forced};
 use crate::decision::{Answer, Decision, Refusal, Ticket};
 use crate::ledger::record::body_of;
 use crate::moves::{Joining, RowsPlan, Terms};
-use crate::verbs::PlacementCheck;
+use crate::verbs::{CartMode, PlacementCheck};
 use stockhold_protocol::command::{
     AppendReservations, EventLine, OrderAction, OrderEvent, PlaceFailed, Placement,
 };
@@ -19,7 +19,7 @@ impl Machine {
     /// Says what an order has open in a stock. Its live holds there are taken over.
     pub(super) fn place(&mut self, ticket: Ticket, placement: &Placement<'_>) -> Decision {
         let Placement(cart) = placement;
-        let stock = self.state.stock_of(cart.target)?;
+        let stock = self.state.known_stock_of(cart.target)?;
         let requested = self.merge(cart)?;
         let body = body_of(ticket.fingerprint);
         let (reference, owner) = (cart.reference, cart.owner);
@@ -31,7 +31,8 @@ impl Machine {
             Some(ttl_ms) => self.state.deadline_of(ttl_ms, origin)?,
             None => Deadline::NONE,
         };
-        plan_cart(&mut self.state, &mut self.cart, stock, false, &holds)?;
+        let mode = CartMode { is_frozen: self.state.is_frozen(cart.target, stock), ..CartMode::WHOLE };
+        plan_cart(&mut self.state, &mut self.cart, stock, mode, &holds)?;
         for slot in holds {
             self.end_replaced(slot);
         }
@@ -131,7 +132,9 @@ impl Machine {
         if event.forced {
             plan_forced(&mut self.state, &mut self.cart, stock.0)?;
         } else {
-            plan_cart(&mut self.state, &mut self.cart, stock.0, false, &[])?;
+            let is_frozen = self.state.catalog.frozen().has_stock(stock.0);
+            let mode = CartMode { is_frozen, ..CartMode::WHOLE };
+            plan_cart(&mut self.state, &mut self.cart, stock.0, mode, &[])?;
         }
         Ok(Some(stock.0))
     }

@@ -14,7 +14,9 @@ use crate::refusal::quantity;
 use crate::stock::settings::Overrides;
 use crate::stock::sharing::{GroupTooLarge, Layout, Sharing as Mode};
 use crate::stock::sku_entry::SkuEntry;
-use stockhold_protocol::command::{Mark, SettingScope, SettingsChange, Sharing, SkuKind, SourceDefinition};
+use stockhold_protocol::command::{
+    Freeze, Mark, SettingScope, SettingsChange, Sharing, SkuKind, SourceDefinition,
+};
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{ChannelId, Detail, SkuId, StockId, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
@@ -69,6 +71,7 @@ pub(crate) enum Definition {
         stock: u32,
         limit: Option<i64>,
     },
+    Freeze(Freeze),
     Notify(NotifyRow),
     NoNotify {
         sku: u32,
@@ -134,6 +137,7 @@ impl State {
             Definition::Channel { known, row } => return Answer::ok(self.set_channel(known, row)),
             Definition::Settings(change) => self.change_settings(&change),
             Definition::Quota { sku, stock, limit } => self.set_quota(sku, stock, limit),
+            Definition::Freeze(freeze) => self.catalog.set_frozen(freeze.scope, freeze.frozen),
             Definition::Notify(row) => self.set_notify(row),
             Definition::NoNotify { sku, source } => self.remove_notify(sku, source),
             Definition::Rename { number, to, old } => self.rename(number, to, old),
@@ -325,10 +329,21 @@ impl State {
         let cluster = self.clusters.get(number);
         let stocks = self.catalog.layout.group(cluster.group).stocks();
         let fresh: Vec<_> = stocks.iter().map(|stock| self.settings_of(cluster.sku, *stock)).collect();
-        for (place, settings) in self.clusters.get_mut(number).places.iter_mut().zip(fresh) {
+        let sku = SkuId(cluster.sku);
+        let stocks = stocks.to_vec();
+        let mut has_changed = false;
+        for ((place, settings), stock) in
+            self.clusters.get_mut(number).places.iter_mut().zip(fresh).zip(stocks)
+        {
+            has_changed |= !place.settings.sells_as(&settings);
+            if place.settings.sale_times() != settings.sale_times() {
+                self.changes.doors.insert((sku, StockId(stock)), settings.sale_times());
+            }
             place.settings = self.settings_in_force.share(settings);
         }
-        self.mark_changed(number);
+        if has_changed {
+            self.mark_changed(number);
+        }
     }
 
     /// Units promised and missing of all SKUs in the group of a stock.

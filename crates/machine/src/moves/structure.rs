@@ -6,6 +6,7 @@ use crate::ledger::changes::{CellChange, SkuChange};
 use crate::ledger::record::{LineState, PositionRow};
 use crate::ledger::state::{At, State};
 use crate::stock::cluster::{NEVER, Place};
+use crate::stock::settings::NO_DOORS;
 use crate::stock::sharing::Layout;
 use crate::table::chunked::Chunked;
 use crate::table::{DueList, NO_SLOT};
@@ -51,6 +52,10 @@ impl State {
             let blank = |place: &Place| Place::new(Arc::clone(&place.settings));
             for (stock, place) in stocks.iter().zip(cluster.places.iter_mut()) {
                 old_cells.push((cluster.sku, *stock));
+                if place.settings.sale_times() != NO_DOORS {
+                    // A new cluster tells its own.
+                    self.changes.doors.insert((SkuId(cluster.sku), StockId(*stock)), NO_DOORS);
+                }
                 if !place.is_blank() {
                     let empty = blank(place);
                     kept_places.insert((cluster.sku, *stock), std::mem::replace(place, empty));

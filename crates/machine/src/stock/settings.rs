@@ -3,20 +3,27 @@
 //!
 //! Rules and defaults are those of MSI (msi.md 2.5). The threshold depends on backorders, as there:
 //! `eff_min` = backorders off ? max(`min_qty`, 0) : min(`min_qty`, 0).
+//!
+//! The rules of a flash sale (a freeze, opening and closing) stand behind one flag, so that a plain line does not pay for them.
 
 use crate::stock::sharing::Allowance;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use stockhold_protocol::Quantity;
 use stockhold_protocol::command::{BackorderMode, Change, SettingsChange};
 use stockhold_protocol::limits::QUANTITY_SCALE;
 use stockhold_protocol::query::SettingsView;
+use stockhold_protocol::{Detail, Quantity, Timestamp};
 
 const MIN_QTY: usize = 0;
 const MIN_SALE: usize = 1;
 const MAX_SALE: usize = 2;
 const INCREMENTS: usize = 3;
 const NOTIFY: usize = 4;
+
+/// The time that stands for no opening and no closing.
+const NO_DOOR: Timestamp = Timestamp(0);
+/// The times of a sale that neither opens nor closes.
+pub(crate) const NO_DOORS: (Timestamp, Timestamp) = (NO_DOOR, NO_DOOR);
 
 /// The values of one level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -26,6 +33,9 @@ pub(crate) struct Overrides {
     pub(crate) enable_qty_increments: Option<bool>,
     /// min_qty, min_sale_qty, max_sale_qty, qty_increments, notify_stock_qty.
     pub(crate) quantities: [Option<i64>; 5],
+    pub(crate) frozen: Option<bool>,
+    pub(crate) opens_at: Option<Timestamp>,
+    pub(crate) closes_at: Option<Timestamp>,
     #[cfg(feature = "next-release")]
     pub(crate) lead_days: Option<u32>,
 }
@@ -53,6 +63,9 @@ impl Overrides {
         for (field, quantity) in self.quantities.iter_mut().zip(quantities) {
             set(field, quantity, Quantity::raw);
         }
+        set(&mut self.frozen, change.frozen, |value| value);
+        set(&mut self.opens_at, change.opens_at, |value| value);
+        set(&mut self.closes_at, change.closes_at, |value| value);
         #[cfg(feature = "next-release")]
         set(&mut self.lead_days, change.lead_days, |value| value);
         self
@@ -61,6 +74,7 @@ impl Overrides {
 
 /// The settings of one SKU in one stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct Effective {
     /// The threshold as it was set, for views.
     pub(crate) min_qty: i64,
@@ -77,6 +91,12 @@ pub(crate) struct Effective {
     pub(crate) backorders: BackorderMode,
     /// Whether fractions of a unit may be sold.
     pub(crate) decimals: bool,
+    /// Whether units are counted and none of the rules of a flash sale is set, so that these need not be looked at.
+    pub(crate) is_plain: bool,
+    pub(crate) frozen: bool,
+    /// When the sale begins and ends by the wall clock; 0 = it has no such time.
+    pub(crate) opens_at: Timestamp,
+    pub(crate) closes_at: Timestamp,
 }
 
 impl Effective {
@@ -93,6 +113,9 @@ impl Effective {
                 Some(QUANTITY_SCALE),
                 Some(QUANTITY_SCALE),
             ],
+            frozen: Some(false),
+            opens_at: Some(NO_DOOR),
+            closes_at: Some(NO_DOOR),
             #[cfg(feature = "next-release")]
             lead_days: Some(0),
         };
@@ -103,6 +126,9 @@ impl Effective {
             for (field, value) in merged.quantities.iter_mut().zip(level.quantities) {
                 *field = value.or(*field);
             }
+            merged.frozen = level.frozen.or(merged.frozen);
+            merged.opens_at = level.opens_at.or(merged.opens_at);
+            merged.closes_at = level.closes_at.or(merged.closes_at);
             #[cfg(feature = "next-release")]
             {
                 merged.lead_days = level.lead_days.or(merged.lead_days);
@@ -110,6 +136,11 @@ impl Effective {
         }
         let quantity = |at: usize| merged.quantities[at].unwrap_or(0);
         let increments = merged.enable_qty_increments.unwrap_or(false);
+        let manage_stock = merged.manage_stock.unwrap_or(true);
+        let frozen = merged.frozen.unwrap_or(false);
+        let door = |at: Option<Timestamp>| at.unwrap_or(NO_DOOR);
+        let (opens_at, closes_at) = (door(merged.opens_at), door(merged.closes_at));
+        let has_doors = opens_at != NO_DOOR || closes_at != NO_DOOR;
         Self {
             min_qty: quantity(MIN_QTY),
             min_sale: quantity(MIN_SALE),
@@ -118,10 +149,41 @@ impl Effective {
             notify: quantity(NOTIFY),
             #[cfg(feature = "next-release")]
             lead_days: merged.lead_days.unwrap_or_default(),
-            manage_stock: merged.manage_stock.unwrap_or(true),
+            manage_stock,
             backorders: merged.backorders.unwrap_or_default(),
             decimals,
+            is_plain: manage_stock && !frozen && !has_doors,
+            frozen,
+            opens_at,
+            closes_at,
         }
+    }
+
+    /// Whether the sale has not begun at this time of the wall clock, or is over.
+    pub(crate) fn is_closed_at(&self, wall: Timestamp) -> bool {
+        #[cfg(feature = "mutants")]
+        let wall =
+            if crate::mutant::is(crate::mutant::Mutant::OpensEarly) { wall.plus_ms(1_000) } else { wall };
+        let is_over = self.closes_at != NO_DOOR && wall >= self.closes_at;
+        wall < self.opens_at || is_over
+    }
+
+    /// When the sale opens and closes.
+    pub(crate) const fn sale_times(&self) -> (Timestamp, Timestamp) {
+        (self.opens_at, self.closes_at)
+    }
+
+    /// The times at which the sale is open, and this time. What has no end is open until the last time that can be shown.
+    pub(crate) fn open_range(&self, wall: Timestamp) -> Detail {
+        let last =
+            if self.closes_at == NO_DOOR { Timestamp::MAX.0 } else { self.closes_at.0.saturating_sub(1) };
+        Detail::Range { min: self.opens_at.0, max: last, value: wall.0 }
+    }
+
+    /// Whether the values that a cell depends on are the same.
+    pub(crate) fn sells_as(&self, other: &Self) -> bool {
+        let values = |of: &Self| (of.manage_stock, of.is_unlimited(), of.eff_min());
+        values(self) == values(other)
     }
 
     /// Whether any quantity may be promised beyond the goods.
@@ -154,6 +216,9 @@ impl Effective {
             max_sale_qty: quantity(self.max_sale),
             qty_increments: quantity(self.increment),
             notify_stock_qty: quantity(self.notify),
+            frozen: self.frozen,
+            opens_at: self.opens_at,
+            closes_at: self.closes_at,
             #[cfg(feature = "next-release")]
             lead_days: Some(self.lead_days),
         }

@@ -29,6 +29,20 @@ pub(crate) struct ExistingPromise {
     pub(crate) quota_number: u32,
 }
 
+/// How the lines of a cart are planned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CartMode {
+    /// Whether fewer units than requested may be granted.
+    pub(crate) best_effort: bool,
+    /// Whether the stock or the channel is frozen, so that no line may grow.
+    pub(crate) is_frozen: bool,
+}
+
+impl CartMode {
+    /// All or nothing, from what is not frozen.
+    pub(crate) const WHOLE: Self = Self { best_effort: false, is_frozen: false };
+}
+
 impl State {
     /// Checks the limits of the configuration for a new reservation with this many lines.
     pub(crate) fn check_cart(&self, lines: usize) -> Result<(), Refusal> {
@@ -44,14 +58,14 @@ impl State {
     }
 
     /// Refuses a planned cart if none of its lines is granted any units. This names the reason for the first line.
-    pub(crate) fn require_grant(&self, cart: &CartPlan) -> Result<(), Refusal> {
+    pub(crate) fn require_grant(&self, cart: &CartPlan, mode: CartMode) -> Result<(), Refusal> {
         if cart.planned.iter().any(|planned| planned.granted > 0) {
             return Ok(());
         }
         let (Some(planned), Some(line)) = (cart.planned.first(), cart.requested.first()) else {
             unreachable!("a cart has at least one line");
         };
-        let code = self.no_grant_reason(planned.at, line.quantity.raw());
+        let code = self.no_grant_reason(planned.at, line.quantity.raw(), mode);
         Err(self.line_refusal(RefusalReason { code, at: Some(planned.at) }, *line, 0))
     }
 
@@ -122,7 +136,7 @@ impl State {
         &self,
         at: At,
         line: Line,
-        best_effort: bool,
+        mode: CartMode,
         existing: ExistingPromise,
     ) -> Result<Planned, Code> {
         let cluster = self.clusters.get(at.cluster);
@@ -146,13 +160,20 @@ impl State {
         }
         let place = cluster.place(at.index);
         let settings = &place.settings;
+        let CartMode { best_effort, is_frozen } = mode;
         if !best_effort {
             check_sale(settings, requested)?;
         }
-        if !settings.manage_stock {
-            planned.counts = false;
-            planned.granted = if best_effort { largest_allowed_sale(settings, requested) } else { requested };
-            return Ok(planned);
+        if is_frozen || !settings.is_plain {
+            if let Err(code) = self.may_promise(settings, is_frozen) {
+                return if best_effort { Ok(kept_line(planned, existing)) } else { Err(code) };
+            }
+            if !settings.manage_stock {
+                planned.counts = false;
+                planned.granted =
+                    if best_effort { largest_allowed_sale(settings, requested) } else { requested };
+                return Ok(planned);
+            }
         }
         let left = cluster.pool.left(group, at.index);
         let is_in_stock = cluster.pool.any_in_stock(group, at.index);
@@ -187,16 +208,28 @@ impl State {
         Ok(planned)
     }
 
-    /// Why a line of a best-effort cart is granted no units: the sale rule that no part of it satisfies, the
-    /// missing source in stock, the quota, or the quantity left.
+    /// Whether a SKU with these settings may be promised now. Facts are not asked about.
     #[cold]
-    fn no_grant_reason(&self, at: At, requested: i64) -> Code {
+    pub(crate) fn may_promise(&self, settings: &Effective, is_frozen: bool) -> Result<(), Code> {
+        if is_frozen || settings.frozen {
+            return Err(Code::Frozen);
+        }
+        if settings.is_closed_at(self.shown(self.core.time)) { Err(Code::NotOpen) } else { Ok(()) }
+    }
+
+    /// Why a line of a best-effort cart is granted no units: the sale rule that no part of it satisfies, a freeze or the
+    /// time, the missing source in stock, the quota, or the quantity left.
+    #[cold]
+    fn no_grant_reason(&self, at: At, requested: i64, mode: CartMode) -> Code {
         let cluster = self.clusters.get(at.cluster);
         let group = self.catalog.layout.group(cluster.group);
         let place = cluster.place(at.index);
         if largest_allowed_sale(&place.settings, requested) == 0
             && let Err(code) = check_sale(&place.settings, requested)
         {
+            return code;
+        }
+        if let Err(code) = self.may_promise(&place.settings, mode.is_frozen) {
             return code;
         }
         if !cluster.pool.any_in_stock(group, at.index) {
@@ -231,7 +264,13 @@ impl State {
         match (reason.code, reason.at) {
             (Code::SoldOut | Code::QuotaExceeded, Some(at)) => self.with_available(refusal, sku, at),
             (Code::UnknownName, _) => Refusal::unknown_in_line("lines", index),
-            (Code::NotAssigned | Code::NoSourceInStock | Code::Composite, _) => refusal.of_sku(sku.0),
+            (Code::NotAssigned | Code::NoSourceInStock | Code::Composite | Code::Frozen, _) => {
+                refusal.of_sku(sku.0)
+            }
+            (Code::NotOpen, Some(at)) => {
+                let settings = &self.clusters.get(at.cluster).place(at.index).settings;
+                refusal.with(settings.open_range(self.shown(self.core.time)))
+            }
             (Code::QuantityOverflow, _) => refusal.bounded(sku.0, QUANTITY_MAX, requested),
             (code, Some(at)) => {
                 let settings = &self.clusters.get(at.cluster).place(at.index).settings;
@@ -257,6 +296,13 @@ fn add_available(refusal: Refusal, sku: SkuId, available: i64) -> Refusal {
         Ok(available) if available > Quantity::ZERO => refusal.with(Detail::Available { sku, available }),
         Ok(_) | Err(_) => refusal,
     }
+}
+
+/// A line that may not grow: what it has already.
+#[cold]
+fn kept_line(line: Planned, existing: ExistingPromise) -> Planned {
+    let ExistingPromise { units, counts, quota_number } = existing;
+    Planned { granted: units, counts, quota_number, ..line }
 }
 
 /// MSI's checks of a line's quantity, in their order (msi.md 3.5).

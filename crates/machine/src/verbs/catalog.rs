@@ -10,8 +10,8 @@ use crate::ledger::catalog::{ChannelRow, LinkRow};
 use crate::ledger::state::State;
 use crate::moves::{Definition, mode_of};
 use stockhold_protocol::command::{
-    ChannelAssignment, Configure, LinkDefinition, LinkRemoval, Mark, MarkRemoval, QuotaChange, Rename,
-    SettingScope, SettingsChange, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
+    ChannelAssignment, Configure, Freeze, LinkDefinition, LinkRemoval, Mark, MarkRemoval, QuotaChange,
+    Rename, SettingScope, SettingsChange, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
 };
 use stockhold_protocol::query::Name;
 use stockhold_protocol::{Code, Quantity, SkuId, StockId};
@@ -150,6 +150,13 @@ impl State {
         self.require_stock(quota.stock)?;
         let limit = quota.limit.map(Quantity::raw);
         Ok(Definition::Quota { sku: quota.sku.0, stock: quota.stock.0, limit })
+    }
+
+    pub(crate) fn check_freeze(&self, freeze: Freeze) -> Checked {
+        if !self.catalog.has_scope(freeze.scope) {
+            return Err(Refusal::unknown("scope"));
+        }
+        Ok(Definition::Freeze(freeze))
     }
 
     pub(crate) fn check_rename(&self, rename: &Rename) -> Checked {

@@ -89,8 +89,14 @@ impl State {
         Ok(())
     }
 
-    /// Promises all lines of an expired hold again if they still fit.
+    /// Promises all lines of an expired hold again if they still fit. Opening times do not matter, a freeze does.
     fn plan_late_confirm(&self, stock: u32, plan: &mut Plan) -> Result<(), Refusal> {
+        let is_frozen = self.catalog.frozen().has_stock(stock);
+        let frozen =
+            |line: &LineState| line.open > 0 && (is_frozen || self.settings_at(line.sku, stock).frozen);
+        if let Some(index) = plan.lines.iter().position(frozen) {
+            return Err(Refusal::of_line(Code::Frozen, index).of_sku(plan.lines[index].sku));
+        }
         let misfit = plan.lines.iter().enumerate().find(|(_, line)| !self.still_fits(line, stock));
         if let Some((index, line)) = misfit {
             return Err(self.too_late(stock, Line::new(SkuId(line.sku), quantity(line.open)), index));

@@ -14,6 +14,6 @@ mod placement;
 mod refund;
 mod reserve;
 
-pub(crate) use cart::{ExistingPromise, RefusalReason};
+pub(crate) use cart::{CartMode, ExistingPromise, RefusalReason};
 pub(crate) use placement::PlacementCheck;
 pub(crate) use reserve::{Replacement, grant_answer, plan_sale};

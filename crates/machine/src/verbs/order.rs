@@ -1,6 +1,6 @@
 //! The commands of a confirmed order: amend, ship, and unship, which reverses a shipment.
 
-use super::cart::{ExistingPromise, RefusalReason};
+use super::cart::{CartMode, ExistingPromise, RefusalReason};
 use super::hold::Status;
 use crate::decision::{Answer, Decision, Refusal};
 use crate::ledger::record::{LineState, Shipment, Total};
@@ -60,8 +60,9 @@ impl State {
         // Shipped units need no promise. Open units need a new one only if the line was not counted so far.
         let units = if line.counts { ordered } else { line.shipped };
         let existing = ExistingPromise { units, counts: true, quota_number: line.quota_number };
+        let mode = CartMode { is_frozen: self.catalog.frozen().has_stock(stock), ..CartMode::WHOLE };
         let planned =
-            self.plan_line(place, requested, false, existing).map_err(|code| refused(code, Some(place)))?;
+            self.plan_line(place, requested, mode, existing).map_err(|code| refused(code, Some(place)))?;
         let open = total.saturating_sub(line.shipped);
         let lines_max = self.core.configuration.lines_max;
         let at = known.unwrap_or(plan.lines.len());

@@ -8,7 +8,7 @@ use crate::ledger::record::{EVENT_BYTES_MAX, LineState};
 use crate::ledger::state::State;
 use crate::moves::{CartPlan, Cause, Plan, Report};
 use crate::table::NO_SLOT;
-use stockhold_protocol::command::{Replace, Sell, Target};
+use stockhold_protocol::command::{FreezeScope, Replace, Sell, Target};
 use stockhold_protocol::outcome::GrantedLine;
 use stockhold_protocol::{BadField, Code, Deadline, Detail, Quantity, SkuId, Timestamp};
 
@@ -21,8 +21,42 @@ pub(crate) enum Replacement {
 }
 
 impl State {
-    /// The stock of a target. A channel is resolved to its current stock.
+    /// The stock of a target that may promise something new. A channel is resolved to its current stock.
+    #[inline]
     pub(crate) fn stock_of(&self, target: Target) -> Result<u32, Refusal> {
+        let (catalog, frozen) = (&self.catalog, self.catalog.frozen());
+        let stock = match target {
+            Target::Stock(stock) => stock.0,
+            Target::Channel(channel) if frozen.is_free_channel(channel.0) => {
+                catalog.channels[channel.0 as usize].stock
+            }
+            Target::Channel(_) => u32::MAX,
+        };
+        if frozen.is_free_stock(stock) { Ok(stock) } else { self.looked_up_stock_of(target) }
+    }
+
+    /// As [`State::stock_of`], if something with a lower number is frozen.
+    #[cold]
+    fn looked_up_stock_of(&self, target: Target) -> Result<u32, Refusal> {
+        let stock = self.known_stock_of(target)?;
+        if self.is_frozen(target, stock) {
+            return Err(Refusal::new(Code::Frozen).rule("target", "is frozen"));
+        }
+        Ok(stock)
+    }
+
+    /// Whether a target or its stock is frozen.
+    pub(crate) fn is_frozen(&self, target: Target, stock: u32) -> bool {
+        let frozen = self.catalog.frozen();
+        let is_channel = match target {
+            Target::Stock(_) => false,
+            Target::Channel(channel) => frozen.has(FreezeScope::Channel(channel)),
+        };
+        is_channel || frozen.has_stock(stock)
+    }
+
+    /// The stock of a target, frozen or not.
+    pub(crate) fn known_stock_of(&self, target: Target) -> Result<u32, Refusal> {
         let catalog = &self.catalog;
         let stock = match target {
             Target::Stock(stock) => catalog.has_stock(stock.0).then_some(stock.0),
@@ -39,8 +73,16 @@ impl State {
         origin: Timestamp,
     ) -> Result<(u32, Deadline), Refusal> {
         let stock = self.stock_of(target)?;
-        let Some(ttl_ms) = ttl_ms else { return Ok((stock, Deadline::NONE)) };
-        Ok((stock, self.deadline_of(ttl_ms, origin)?))
+        Ok((stock, self.deadline_or_none(ttl_ms, origin)?))
+    }
+
+    #[inline]
+    pub(crate) fn deadline_or_none(
+        &self,
+        ttl_ms: Option<u32>,
+        origin: Timestamp,
+    ) -> Result<Deadline, Refusal> {
+        ttl_ms.map_or(Ok(Deadline::NONE), |ttl_ms| self.deadline_of(ttl_ms, origin))
     }
 
     pub(crate) fn check_replace(&self, replace: &Replace<'_>) -> Result<Replacement, Refusal> {
@@ -56,7 +98,8 @@ impl State {
             Status::ShippedOrReplaced => return Err(Refusal::new(Code::AlreadyClosed)),
         }
         let origin = Timestamp(old.origin_ms);
-        let (stock, deadline) = self.terms_of(replace.new.target, replace.new.ttl_ms, origin)?;
+        let stock = self.known_stock_of(replace.new.target)?;
+        let deadline = self.deadline_or_none(replace.new.ttl_ms, origin)?;
         if stock != old.stock {
             let error = BadField::new("target", "must be the stock of the hold that is replaced");
             return Err(Refusal::field(&error));
@@ -113,7 +156,7 @@ impl State {
 
     /// The stock of a sale.
     pub(crate) fn check_sell(&self, sell: &Sell<'_>) -> Result<u32, Refusal> {
-        let stock = self.stock_of(sell.target)?;
+        let stock = if sell.forced { self.known_stock_of(sell.target)? } else { self.stock_of(sell.target)? };
         if self.catalog.source(sell.source.0).is_none() {
             return Err(Refusal::unknown("source"));
         }

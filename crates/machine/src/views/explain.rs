@@ -65,6 +65,7 @@ impl State {
             quota_limit: own.quota_limit,
             quota_taken: own.quota_taken,
             salable: cluster.map_or(CELL_NOT_ASSIGNED, cell),
+            stock_frozen: self.catalog.frozen().has_stock(stock),
         })
     }
 

@@ -51,7 +51,7 @@ impl State {
         let units = self.units_of_order(order);
         let number = String::from_utf8_lossy(self.orders.get(order).number());
         for ((stock, sku), units) in &units {
-            let differs = expected_units(reported, units).saturating_sub(units.open());
+            let differs = expected_units(reported, &units.totals, units.lapsed).saturating_sub(units.open());
             if differs != 0 {
                 items.push(Inconsistency {
                     order: number.clone().into_owned(),

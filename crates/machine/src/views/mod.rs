@@ -20,7 +20,7 @@ use crate::machine::Machine;
 use crate::refusal::quantity;
 use crate::stock::sharing::{FLOW_CLASSES_MAX, Form};
 use stockhold_protocol::batch::{Actor, ActorKind};
-use stockhold_protocol::command::SourceDefinition;
+use stockhold_protocol::command::{FreezeScope, SourceDefinition};
 use stockhold_protocol::query::{
     ItemView, LIST_MAX, MakerKind, MarkView, Name, OldNameView, PositionView, Query, QueryAnswer,
     ReservationLine, ReservationState, ReservationView, SkuView, SourceView, StockView,
@@ -364,7 +364,18 @@ impl State {
             .saturating_add(links.len())
             .saturating_add(self.catalog.channels.len() / 16);
         let name = self.catalog.stocks.get(stock as usize).cloned().unwrap_or_default();
-        (StockView { id: StockId(stock), name, links, channels }, cost)
+        let frozen = self.catalog.frozen();
+        let is_frozen = |channel: &ChannelId| frozen.has(FreezeScope::Channel(*channel));
+        let frozen_channels = channels.iter().map(|(number, ..)| *number).filter(is_frozen).collect();
+        let view = StockView {
+            id: StockId(stock),
+            name,
+            links,
+            channels,
+            frozen: frozen.has_stock(stock),
+            frozen_channels,
+        };
+        (view, cost)
     }
 
     fn old_name_view(&self, op: u64, old: &OldName) -> Costed<OldNameView> {

@@ -40,7 +40,7 @@ impl State {
                 open: quantity(units.open()),
                 invoiced: of(Total::Invoiced),
                 compensated: of(Total::Compensated),
-                expected: quantity(expected_units(reported, &units)),
+                expected: quantity(expected_units(reported, &units.totals, units.lapsed)),
             }
         });
         let lines = lines.collect();

@@ -68,7 +68,7 @@ impl Generator {
         (0..RECORDS_PER_BATCH).map(|_| self.next_record()).collect()
     }
 
-    fn record(&mut self, command: Command<'_>) -> Vec<u8> {
+    pub(super) fn record(&mut self, command: Command<'_>) -> Vec<u8> {
         self.ids += 1;
         let is_random = (2..BATCHES - 2).contains(&self.batch);
         let time = match self.ids % 97 {
@@ -308,7 +308,8 @@ impl Generator {
     fn end_lamp_shop(&mut self) -> Vec<Vec<u8>> {
         self.now.0 += 5_000;
         let earlier = ReservationId(self.made[self.made.len() - 1]);
-        let mut records = vec![self.lamps(1, Some(60_000))];
+        let mut records = self.flash_sale();
+        records.push(self.lamps(1, Some(60_000)));
         let held = ReservationId(self.made[self.made.len() - 1]);
         records.push(self.record(Command::Release(Release { reservation: held, lines: Lines::NONE })));
         let lines = [Line::new(SkuId(4), Quantity::units(1).unwrap())];
@@ -370,7 +371,7 @@ impl Generator {
         }
     }
 
-    fn lamps(&mut self, units: i64, ttl_ms: Option<u32>) -> Vec<u8> {
+    pub(super) fn lamps(&mut self, units: i64, ttl_ms: Option<u32>) -> Vec<u8> {
         let lines = [Line::new(SkuId(4), Quantity::units(units).unwrap())];
         let (target, lines) = (Target::Stock(StockId(4)), Lines::Slice(&lines));
         let (best_effort, owner, reference) = (false, 0, "");

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bulk;
+mod flash;
 mod generator;
 
 use std::fmt::Write;
@@ -29,6 +30,8 @@ const FRAME_HEAD_BYTES: usize = 10;
 /// Answers that must occur in the log.
 const EXPECTED_ANSWERS: &[&str] = &[
     "ok",
+    "frozen",
+    "not_open",
     "partial",
     "confirmed_late",
     "sold_out",

@@ -20,7 +20,7 @@ use stockhold_protocol::command::{OrderAction, StockDefinition};
 use stockhold_protocol::query::{LIST_MAX, MarkView, Name, Query, QueryAnswer};
 use stockhold_protocol::{Code, Command, CommandId, Envelope, Outcome, SkuId, StockId, Timestamp};
 
-const START_MS: u64 = 1_763_800_000_000;
+pub(crate) const START_MS: u64 = 1_763_800_000_000;
 const LIMITS: Limits = Limits {
     window_ms: 600_000,
     ttl_max_ms: 3_600_000,

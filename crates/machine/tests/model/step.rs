@@ -1,5 +1,6 @@
 //! Random generation of the steps of a run.
 
+use super::drive::START_MS;
 use super::drive::names;
 use proptest::prelude::*;
 use stockhold_model::{
@@ -191,6 +192,17 @@ fn lines_stock(stock: Option<u32>, order: u32) -> Option<u32> {
     if stock == Some(0) { stock } else { Some(order % STOCKS) }
 }
 
+/// A time at which a sale opens or closes, most often one that a run reaches.
+fn door() -> impl Strategy<Value = Option<u64>> {
+    let after = |most: u64| (0..most).prop_map(|ms| Some(START_MS + ms));
+    prop_oneof![
+        2 => Just(None),
+        2 => Just(Some(0)),
+        3 => after(20_000),
+        2 => after(400_000),
+    ]
+}
+
 fn setting() -> impl Strategy<Value = Setting> {
     let halves =
         |least: i64, most: i64| proptest::option::weighted(0.7, (least..most).prop_map(|units| units * 2));
@@ -202,6 +214,9 @@ fn setting() -> impl Strategy<Value = Setting> {
         1 => halves(0, 9).prop_map(Value::MaxSale),
         1 => proptest::option::weighted(0.4, 1_i64..6).prop_map(Value::Increments),
         2 => proptest::option::weighted(0.8, 0_i64..30).prop_map(Value::Notify),
+        1 => proptest::option::of(proptest::bool::weighted(0.4)).prop_map(Value::Frozen),
+        3 => door().prop_map(Value::OpensAt),
+        2 => door().prop_map(Value::ClosesAt),
     ];
     (proptest::option::weighted(0.9, 0..SKUS), proptest::option::of(0..STOCKS), value)
         .prop_map(|(sku, stock, value)| Setting { sku, stock: sku.and(stock), value })
@@ -220,7 +235,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(of, source, lines, forced)| Step::Ship(of, source, lines, forced)),
         5 => (target(), source(), wanted(), proptest::bool::weighted(0.3))
             .prop_map(|(target, source, lines, forced)| Step::Sell(target, source, lines, forced)),
-        7 => (pick(), proptest::collection::vec((0..=SKUS, 0_i64..12), 1..3)).prop_map(|(of, lines)| Step::Amend(of, lines)),
+        11 => (pick(), proptest::collection::vec((0..=SKUS, 0_i64..12), 1..3)).prop_map(|(of, lines)| Step::Amend(of, lines)),
         5 => (pick(), source(), wanted()).prop_map(|(of, source, lines)| Step::Unship(of, source, lines)),
         7 => (pick(), proptest::collection::vec((0..SKUS, 1_i64..7, refund_kind()), 1..4))
             .prop_map(|(of, parts)| Step::Refund(of, parts)),
@@ -248,6 +263,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         5 => (0..=SKUS, source(), proptest::option::weighted(0.7, 0_i64..40))
             .prop_map(|(sku, source, halves)| Step::Notify(sku, source, true, halves)),
         1 => (0..SKUS, source()).prop_map(|(sku, source)| Step::Notify(sku, source, false, None)),
+        3 => (target(), proptest::bool::weighted(0.4)).prop_map(|(target, frozen)| Step::Freeze(target, frozen)),
         1 => proptest::bool::weighted(0.3).prop_map(Step::Sharing),
         2 => (0..CHANNELS, 0..=STOCKS).prop_map(|(channel, stock)| Step::Channel(channel, stock)),
         12 => (prop_oneof![30 => 0_u32..3, 1 => Just(9)], proptest::sample::select(names()))

@@ -1,13 +1,14 @@
 //! Makes a command from the words of a scenario line.
 
 use super::bulk::bulk_command;
+use super::machines::START_S;
 use super::script::{Script, lines_from};
 use super::words::{Sentence, line, span_ms};
 use stockhold_protocol::command::{
-    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend,
-    LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, PartKind, Parts, QuotaChange, Refund, RefundPart,
-    Release, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship, SkuDefinition, SkuKind,
-    SourceDefinition, StockDefinition, Target, Transfer, Unship,
+    Adjust, Amend, BackorderMode, Change, ChannelAssignment, Configure, Count, EpochStart, Extend, Freeze,
+    FreezeScope, LinkDefinition, LinkRemoval, Mark, MarkRemoval, Notify, PartKind, Parts, QuotaChange,
+    Refund, RefundPart, Release, Replace, Reserve, Sell, SettingScope, SettingsChange, Sharing, Ship,
+    SkuDefinition, SkuKind, SourceDefinition, StockDefinition, Target, Transfer, Unship,
 };
 use stockhold_protocol::{
     ChannelId, Command, Lines, Quantity, ReservationId, SkuId, SourceId, StockId, Timestamp,
@@ -152,6 +153,14 @@ fn quantity(text: &str) -> Quantity {
     text.parse().unwrap_or_else(|_| panic!("{text} is no quantity"))
 }
 
+/// A time of a sale: seconds after the start of the scenario, or `0` for none.
+fn moment(text: &str) -> Timestamp {
+    match span_ms(text) {
+        0 => Timestamp(0),
+        ms => Timestamp(START_S * 1_000 + ms),
+    }
+}
+
 fn goods(script: &Script, sentence: &Sentence) -> Command<'static> {
     let source = SourceId(script.source(sentence.word(1)));
     if sentence.word(0) == "transfer" {
@@ -177,6 +186,13 @@ fn rule(script: &Script, sentence: &Sentence) -> Command<'static> {
             sku: SkuId(script.sku(sentence.word(2))),
             limit: (sentence.word(3) != "none").then(|| quantity(sentence.word(3))),
         }),
+        "freeze" | "lift" => {
+            let scope = match target(script, sentence.word(1)) {
+                Target::Stock(stock) => FreezeScope::Stock(stock),
+                Target::Channel(channel) => FreezeScope::Channel(channel),
+            };
+            Command::Freeze(Freeze { scope, frozen: sentence.word(0) == "freeze" })
+        }
         "notify" => Command::Notify(Notify {
             source: SourceId(script.source(sentence.word(1))),
             sku: SkuId(script.sku(sentence.word(2))),
@@ -246,6 +262,9 @@ fn settings(script: &Script, sentence: &Sentence) -> SettingsChange {
         enable_qty_increments: change(sentence, "increments", |text| text == "on"),
         qty_increments: change(sentence, "increment", quantity),
         notify_stock_qty: change(sentence, "notify", quantity),
+        frozen: change(sentence, "frozen", |text| text == "on"),
+        opens_at: change(sentence, "opens", moment),
+        closes_at: change(sentence, "closes", moment),
         #[cfg(feature = "next-release")]
         lead_days: Change::Keep,
     }

@@ -8,6 +8,7 @@ mod bulk;
 mod commands;
 mod expiry;
 mod explaining;
+mod flash;
 mod gaps;
 mod goods;
 mod identity;

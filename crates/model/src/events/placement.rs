@@ -25,7 +25,7 @@ impl Model {
         let origin_ms = live.min().unwrap_or(self.hold_ms());
         let deadline_s = cart.ttl_ms.map_or(Ok(0), |ttl_ms| self.deadline(ttl_ms, origin_ms))?;
         let old: Vec<Reservation> = holds.iter().map(|id| self.reservations[id].clone()).collect();
-        let planned = self.plan(stock, &asked, false, &old)?;
+        let planned = self.plan((stock, self.is_frozen(cart.target, stock)), &asked, false, &old)?;
         for (named, old) in holds.iter().zip(&old) {
             self.close(*named, Stage::Replaced);
             self.book_change(*named, old, &Step::Tick);

@@ -140,7 +140,7 @@ impl Model {
         let planned = if step.forced {
             self.plan_forced(stock, &lines)?
         } else {
-            self.plan(stock, &lines, false, &[])?
+            self.plan((stock, self.is_frozen_stock(stock)), &lines, false, &[])?
         };
         Ok(Some((stock, planned)))
     }

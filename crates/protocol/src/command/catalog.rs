@@ -7,11 +7,12 @@ pub use super::check::{check_new_name, check_sku};
 
 use super::check::{ColdBody, check_threshold};
 use crate::error::BadField;
-use crate::id::{SkuId, SourceId, StockId};
+use crate::id::{ChannelId, SkuId, SourceId, StockId};
 use crate::line::Line;
 use crate::quantity::Quantity;
 use crate::query::Name;
 use crate::tagged;
+use crate::time::Timestamp;
 use wincode::{SchemaRead, SchemaWrite};
 
 /// Creates a source, or replaces all fields of the source with this code.
@@ -245,6 +246,12 @@ pub struct SettingsChange {
     pub qty_increments: Change<Quantity>,
     /// Low-stock notification (default 1); for reporting only.
     pub notify_stock_qty: Change<Quantity>,
+    /// Whether nothing new may be promised (default no).
+    pub frozen: Change<bool>,
+    /// Nothing is promised before this time of the wall clock; 0 = not checked (default).
+    pub opens_at: Change<Timestamp>,
+    /// Nothing is promised from this time of the wall clock on; 0 = not checked (default).
+    pub closes_at: Change<Timestamp>,
     /// Days until goods are shipped (default 0); for reporting only.
     #[cfg(feature = "next-release")]
     pub lead_days: Change<u32>,
@@ -259,8 +266,11 @@ tagged!(SettingsChange {
     7 enable_qty_increments change,
     8 qty_increments change,
     9 notify_stock_qty change,
+    10 frozen change,
+    11 opens_at change,
+    12 closes_at change,
     #[cfg(feature = "next-release")]
-    10 lead_days change,
+    20 lead_days change,
 });
 
 impl SettingsChange {
@@ -277,6 +287,9 @@ impl SettingsChange {
             enable_qty_increments: Change::Keep,
             qty_increments: Change::Keep,
             notify_stock_qty: Change::Keep,
+            frozen: Change::Keep,
+            opens_at: Change::Keep,
+            closes_at: Change::Keep,
             #[cfg(feature = "next-release")]
             lead_days: Change::Keep,
         }
@@ -331,6 +344,27 @@ impl ColdBody for Rename {
         check_new_name(&self.to)
     }
 }
+
+/// What a [`Freeze`] freezes. A SKU is frozen by its settings.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, SchemaRead, SchemaWrite)]
+pub enum FreezeScope {
+    /// All that a stock sells, through whatever channel.
+    Stock(StockId),
+    /// All that is sold through a channel.
+    Channel(ChannelId),
+}
+
+/// Freezes a stock or a channel, or ends that. What is frozen promises nothing new; what is promised goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Freeze {
+    /// What is frozen.
+    pub scope: FreezeScope,
+    /// Whether it is frozen from now on.
+    pub frozen: bool,
+}
+tagged!(Freeze { 1 scope value, 2 frozen value });
+
+impl ColdBody for Freeze {}
 
 /// Whether promises of stocks that share sources limit each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, SchemaRead, SchemaWrite)]

@@ -16,6 +16,7 @@ use crate::limits::{NAME_BYTES_MAX, REFERENCE_BYTES_MAX, SKU_CHARACTERS_MAX, TEX
 use crate::line::{check_count, check_quantity};
 use crate::quantity::Quantity;
 use crate::query::Name;
+use crate::time::Timestamp;
 
 /// The body of a cold command: tagged fields and the checks that they must pass.
 pub(super) trait ColdBody: Tagged {
@@ -277,6 +278,17 @@ fn check_settings(change: &SettingsChange) -> Result<(), BadField> {
         if matches!(value, Change::Set(quantity) if quantity < Quantity::ZERO) {
             return Err(BadField::new(field, "must not be negative"));
         }
+    }
+    for (field, value) in [("opens_at", change.opens_at), ("closes_at", change.closes_at)] {
+        if matches!(value, Change::Set(time) if time > Timestamp::MAX) {
+            return Err(BadField::new(field, "must not be after 2106-02-07T06:28:15Z"));
+        }
+    }
+    if let (Change::Set(opens_at), Change::Set(closes_at)) = (change.opens_at, change.closes_at)
+        && closes_at != Timestamp::default()
+        && closes_at <= opens_at
+    {
+        return Err(BadField::new("closes_at", "must be after opens_at"));
     }
     if matches!(change.qty_increments, Change::Set(quantity) if quantity <= Quantity::ZERO) {
         return Err(BadField::new("qty_increments", "must be greater than 0"));

@@ -10,9 +10,9 @@
 use super::body::{HotBody, read_cold, read_single, write_cold, write_single};
 use super::bulk::{Assign, CountMany, TransferLines, TransferMany, Unassign};
 use super::catalog::{
-    Adjust, ChannelAssignment, Configure, Count, EpochStart, LinkDefinition, LinkRemoval, Mark, MarkRemoval,
-    Notify, QuotaChange, Readmit, Rename, SettingsChange, SkuDefinition, SourceDefinition, StockDefinition,
-    Transfer,
+    Adjust, ChannelAssignment, Configure, Count, EpochStart, Freeze, LinkDefinition, LinkRemoval, Mark,
+    MarkRemoval, Notify, QuotaChange, Readmit, Rename, SettingsChange, SkuDefinition, SourceDefinition,
+    StockDefinition, Transfer,
 };
 use super::check::ColdBody;
 use super::fingerprint::Scratch;
@@ -296,6 +296,8 @@ commands! {
     40 "rename" Catalog Rename(rename: cold Rename);
     /// Sets or removes the low-stock configuration of a source item.
     41 "notify" Catalog Notify(notify: cold Notify);
+    /// Freezes a stock or a channel, or ends that.
+    42 "freeze" Catalog Freeze(freeze: cold Freeze);
     /// Changes limits and modes of the machine.
     48 "configure" Operator Configure(change: boxed Configure);
     /// Lets time pass. It is made while a deadline is due and no command arrives.

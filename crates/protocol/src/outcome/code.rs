@@ -135,6 +135,10 @@ codes! {
     DocumentReused = 65, "document_reused", "The order has an event with this document, and it said something else.";
     /// The shipment of this document was reversed.
     Reversed = 66, "reversed", "The shipment of this document was reversed; ship again under another document.";
+    /// The SKU, the stock or the channel promises nothing new.
+    Frozen = 70, "frozen", "The SKU, the stock or the channel is frozen: it promises nothing new.";
+    /// The sale of the SKU has not begun, or is over.
+    NotOpen = 71, "not_open", "The sale of this SKU has not begun or is over; the detail names the times.";
     /// The note of another mark with this name would become ambiguous.
     #[cfg(feature = "next-release")]
     MarkHasNote = 126, "mark_has_note", "Another mark of this name has a note.";

@@ -174,6 +174,8 @@ pub struct ExplainView {
     pub quota_taken: Quantity,
     /// The cell: ten-thousandths, [`super::CELL_NOT_ASSIGNED`] or [`super::CELL_UNLIMITED`].
     pub salable: i64,
+    /// Whether the stock is frozen, with all its SKUs.
+    pub stock_frozen: bool,
 }
 tagged!(ExplainView {
     1 op value,
@@ -198,4 +200,5 @@ tagged!(ExplainView {
     20 quota_limit option,
     21 quota_taken value,
     22 salable value,
+    23 stock_frozen value,
 });

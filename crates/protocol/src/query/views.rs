@@ -5,6 +5,7 @@ use crate::command::{BackorderMode, Sharing, SkuKind, SourceDefinition};
 use crate::id::{ChannelId, SkuId, SourceId, StockId};
 use crate::quantity::Quantity;
 use crate::tagged;
+use crate::time::Timestamp;
 use wincode::{SchemaRead, SchemaWrite};
 
 /// One metric of the server, as listed in OPERATIONS.md.
@@ -240,6 +241,12 @@ pub struct SettingsView {
     pub qty_increments: Quantity,
     /// See [`crate::command::SettingsChange`].
     pub notify_stock_qty: Quantity,
+    /// See [`crate::command::SettingsChange`]. A stock may be frozen as a whole besides.
+    pub frozen: bool,
+    /// See [`crate::command::SettingsChange`]; 0 = not checked.
+    pub opens_at: Timestamp,
+    /// See [`crate::command::SettingsChange`]; 0 = not checked.
+    pub closes_at: Timestamp,
     /// See [`crate::command::SettingsChange`]. A server that does not know the setting omits it.
     #[cfg(feature = "next-release")]
     pub lead_days: Option<u32>,
@@ -252,8 +259,11 @@ tagged!(SettingsView {
     5 max_sale_qty value,
     6 qty_increments value,
     7 notify_stock_qty value,
+    8 frozen value,
+    9 opens_at value,
+    10 closes_at value,
     #[cfg(feature = "next-release")]
-    0x8008 lead_days option,
+    0x8014 lead_days option,
 });
 
 /// One SKU in one stock.
@@ -336,8 +346,19 @@ pub struct StockView {
     pub links: Vec<(SourceId, u16)>,
     /// Its channels: number, type, code.
     pub channels: Vec<(ChannelId, String, String)>,
+    /// Whether it is frozen.
+    pub frozen: bool,
+    /// Those of its channels that are frozen.
+    pub frozen_channels: Vec<ChannelId>,
 }
-tagged!(StockView { 1 id value, 2 name value, 3 links value, 4 channels value });
+tagged!(StockView {
+    1 id value,
+    2 name value,
+    3 links value,
+    4 channels value,
+    5 frozen value,
+    6 frozen_channels value,
+});
 
 /// A name that a renamed thing had, and that no thing has got since.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,11 +5,11 @@ use proptest::option;
 use proptest::prelude::*;
 use stockhold_protocol::command::{
     Adjust, AppendReservations, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count,
-    CountLine, CountMany, EpochStart, EventLine, ExpectedLine, Extend, LinkDefinition, LinkRemoval, Mark,
-    MarkRemoval, Notify, OrderAction, OrderEvent, OrderStateReport, PartKind, Parts, PlaceFailed, Placement,
-    QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve, Sell, SettingScope,
-    SettingsChange, Sharing, Ship, SignedRow, SkuDefinition, SkuKind, SourceDefinition, StockDefinition,
-    Target, Transfer, TransferLines, TransferMany, Unassign,
+    CountLine, CountMany, EpochStart, EventLine, ExpectedLine, Extend, Freeze, FreezeScope, LinkDefinition,
+    LinkRemoval, Mark, MarkRemoval, Notify, OrderAction, OrderEvent, OrderStateReport, PartKind, Parts,
+    PlaceFailed, Placement, QuotaChange, Readmit, Refund, RefundPart, Release, Rename, Replace, Reserve,
+    Sell, SettingScope, SettingsChange, Sharing, Ship, SignedRow, SkuDefinition, SkuKind, SourceDefinition,
+    StockDefinition, Target, Transfer, TransferLines, TransferMany, Unassign,
 };
 use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::limits::{LINE_QUANTITY_MAX, QUANTITY_MAX};
@@ -164,7 +164,9 @@ fn settings() -> impl Strategy<Value = SettingsChange> {
     let flags = (change(any::<bool>()), change(prop::sample::select(modes)), change(any::<bool>()));
     let numbers =
         (change(quantity()), change(amount()), change(amount()), change(amount()), change(amount()));
-    (scope, flags, numbers).prop_map(|(scope, flags, numbers)| SettingsChange {
+    // Two doors of one change must be in order.
+    let doors = (change(any::<bool>()), change(0_u32..1 << 30), change(1_u32 << 30..u32::MAX));
+    (scope, flags, numbers, doors).prop_map(|(scope, flags, numbers, doors)| SettingsChange {
         scope,
         manage_stock: flags.0,
         backorders: flags.1,
@@ -174,8 +176,26 @@ fn settings() -> impl Strategy<Value = SettingsChange> {
         enable_qty_increments: flags.2,
         qty_increments: numbers.3,
         notify_stock_qty: numbers.4,
+        frozen: doors.0,
+        opens_at: door(doors.1),
+        closes_at: door(doors.2),
         #[cfg(feature = "next-release")]
         lead_days: Change::Keep,
+    })
+}
+
+fn door(second: Change<u32>) -> Change<Timestamp> {
+    match second {
+        Change::Keep => Change::Keep,
+        Change::Unset => Change::Unset,
+        Change::Set(second) => Change::Set(Timestamp(u64::from(second) * 1_000)),
+    }
+}
+
+fn freeze() -> impl Strategy<Value = Freeze> {
+    any::<(bool, u32, bool)>().prop_map(|(is_stock, number, frozen)| {
+        let channel = FreezeScope::Channel(ChannelId(number));
+        Freeze { scope: if is_stock { FreezeScope::Stock(StockId(number)) } else { channel }, frozen }
     })
 }
 
@@ -400,6 +420,7 @@ pub(crate) fn catalog() -> impl Strategy<Value = Command<'static>> {
             let (is_set, threshold) = (change.is_some(), change.flatten());
             Command::Notify(Notify { sku: SkuId(sku), source: SourceId(sku / 2), is_set, threshold })
         }),
+        1 => freeze().prop_map(Command::Freeze),
         1 => (any::<u32>(), new_name()).prop_map(|(number, to)| Command::Rename(Rename { number, to })),
         1 => configure().prop_map(|configure| Command::Configure(Box::new(configure))),
         1 => name().prop_map(|name| Command::Mark(Mark::new(name))),

@@ -136,6 +136,9 @@ mirror_tagged!(SettingsChange {
     7 enable_qty_increments: Change<bool> as change,
     8 qty_increments: Change<i64> as change,
     9 notify_stock_qty: Change<i64> as change,
+    10 frozen: Change<bool> as change,
+    11 opens_at: Change<u64> as change,
+    12 closes_at: Change<u64> as change,
 });
 mirror_tagged!(QuotaChange {
     1 sku: u32 as value,
@@ -147,6 +150,11 @@ mirror_tagged!(Notify {
     2 source: u32 as value,
     3 is_set: bool as value,
     4 threshold: Option<i64> as option,
+});
+mirror_enum!(FreezeScope { Stock(u32), Channel(u32) });
+mirror_tagged!(Freeze {
+    1 scope: FreezeScope as value,
+    2 frozen: bool as value,
 });
 mirror_tagged!(Rename {
     1 number: u32 as value,
@@ -302,6 +310,9 @@ mirror_tagged!(SettingsView {
     5 max_sale_qty: i64 as value,
     6 qty_increments: i64 as value,
     7 notify_stock_qty: i64 as value,
+    8 frozen: bool as value,
+    9 opens_at: u64 as value,
+    10 closes_at: u64 as value,
 });
 mirror_tagged!(PositionView {
     1 stock: u32 as value,
@@ -331,6 +342,8 @@ mirror_tagged!(StockView {
     2 name: String as value,
     3 links: Vec<(u32, u16)> as value,
     4 channels: Vec<(u32, String, String)> as value,
+    5 frozen: bool as value,
+    6 frozen_channels: Vec<u32> as value,
 });
 mirror_tagged!(OldNameView {
     1 op: u64 as value,
@@ -500,6 +513,7 @@ mirror_tagged!(ExplainView {
     20 quota_limit: Option<i64> as option,
     21 quota_taken: i64 as value,
     22 salable: i64 as value,
+    23 stock_frozen: bool as value,
 });
 mirror_tagged!(ConfigurationView {
     1 sharing: Sharing as value,

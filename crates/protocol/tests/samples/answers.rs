@@ -13,7 +13,7 @@ use stockhold_protocol::query::{
     SharingForm, SkuView, SnapshotView, SourceRole, SourceView, SourcedItem, SourcingAlgorithm,
     SourcingRequest, SourcingView, Status, StockRole, StockView, Validation,
 };
-use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId};
+use stockhold_protocol::{ChannelId, SkuId, SourceId, StockId, Timestamp};
 
 /// Every query.
 pub(crate) fn queries() -> Vec<(&'static str, Query)> {
@@ -249,6 +249,9 @@ fn sku() -> SkuView {
         max_sale_qty: raw(100_000_000),
         qty_increments: raw(0),
         notify_stock_qty: raw(10_001),
+        frozen: false,
+        opens_at: Timestamp(1_795_766_400_000),
+        closes_at: Timestamp(0),
         #[cfg(feature = "next-release")]
         lead_days: None,
     };
@@ -286,6 +289,8 @@ fn stock() -> StockView {
         name: "web-us".into(),
         links: vec![(SourceId(3), 1), (SourceId(4), 2)],
         channels: vec![(ChannelId(2), "website".into(), "us".into())],
+        frozen: false,
+        frozen_channels: vec![ChannelId(2)],
     }
 }
 
@@ -375,6 +380,7 @@ fn explain() -> ExplainView {
         quota_limit: Some(raw(100_000)),
         quota_taken: raw(50_000),
         salable: 50_000,
+        stock_frozen: false,
     }
 }
 

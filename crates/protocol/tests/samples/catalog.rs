@@ -3,14 +3,14 @@
 use super::{raw, reservation};
 use stockhold_protocol::command::{
     Adjust, Amend, AppendReservations, Assign, BackorderMode, Change, ChannelAssignment, Configure, Count,
-    CountLine, CountMany, EpochStart, EventLine, ExpectedLine, LinkDefinition, LinkRemoval, Mark,
-    MarkRemoval, Notify, OrderAction, OrderEvent, OrderStateReport, PlaceFailed, QuotaChange, Readmit,
-    Rename, SettingScope, SettingsChange, Sharing, SignedRow, SkuDefinition, SkuKind, SourceDefinition,
-    StockDefinition, Transfer, TransferLines, TransferMany, Unassign, Unship,
+    CountLine, CountMany, EpochStart, EventLine, ExpectedLine, Freeze, FreezeScope, LinkDefinition,
+    LinkRemoval, Mark, MarkRemoval, Notify, OrderAction, OrderEvent, OrderStateReport, PlaceFailed,
+    QuotaChange, Readmit, Rename, SettingScope, SettingsChange, Sharing, SignedRow, SkuDefinition, SkuKind,
+    SourceDefinition, StockDefinition, Transfer, TransferLines, TransferMany, Unassign, Unship,
 };
 use stockhold_protocol::event::{EventKind, OrderState};
 use stockhold_protocol::query::Name;
-use stockhold_protocol::{Command, Envelope, Line, SkuId, SourceId, StockId, Timestamp};
+use stockhold_protocol::{ChannelId, Command, Envelope, Line, SkuId, SourceId, StockId, Timestamp};
 
 /// A source with every field filled in.
 pub(crate) fn source() -> SourceDefinition {
@@ -78,6 +78,9 @@ fn settings() -> SettingsChange {
         enable_qty_increments: Change::Set(false),
         qty_increments: Change::Set(raw(20_000)),
         notify_stock_qty: Change::Set(raw(0)),
+        frozen: Change::Set(true),
+        opens_at: Change::Set(Timestamp(1_795_766_400_000)),
+        closes_at: Change::Unset,
         #[cfg(feature = "next-release")]
         lead_days: Change::Keep,
     }
@@ -142,10 +145,17 @@ fn append() -> Command<'static> {
     Command::AppendReservations(AppendReservations { rows })
 }
 
-fn low_stock() -> [(&'static str, Command<'static>); 2] {
+/// Freezes and low-stock configurations.
+fn freezes_and_low_stock() -> [(&'static str, Command<'static>); 4] {
+    let freeze = |scope, frozen| Command::Freeze(Freeze { scope, frozen });
     let set = Notify { sku: SkuId(7), source: SourceId(3), is_set: true, threshold: Some(raw(56_000)) };
     let removed = Notify { is_set: false, threshold: None, ..set };
-    [("notify", Command::Notify(set)), ("notify_removed", Command::Notify(removed))]
+    [
+        ("freeze_stock", freeze(FreezeScope::Stock(StockId(1)), true)),
+        ("freeze_channel_lifted", freeze(FreezeScope::Channel(ChannelId(2)), false)),
+        ("notify", Command::Notify(set)),
+        ("notify_removed", Command::Notify(removed)),
+    ]
 }
 
 /// Every command that changes many source items: name and command.
@@ -283,7 +293,7 @@ pub(crate) fn catalog_commands() -> Vec<(String, Command<'static>)> {
     commands
         .into_iter()
         .chain(order_commands())
-        .chain(low_stock())
+        .chain(freezes_and_low_stock())
         .chain(bulk_commands())
         .map(|(name, command)| (name.to_owned(), command))
         .collect()

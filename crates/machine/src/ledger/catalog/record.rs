@@ -4,7 +4,7 @@
 //! A record is identified by its section and a key: its number, both numbers of a link, or the op of a
 //! mark or of an old name.
 
-use super::{Catalog, ChannelRow, LinkRow, link_key};
+use super::{Catalog, ChannelRow, LinkRow, frozen, link_key};
 use crate::config::ACTORS_MAX;
 use crate::ledger::actor::OTHER;
 use crate::ledger::marks::MarkRow;
@@ -13,7 +13,7 @@ use crate::ledger::record::{CatalogSection, Section, get_counted, put_counted};
 use crate::table::record_hash;
 use stockhold_protocol::batch::{ACTOR_BYTES_MAX, Actor, ActorKind};
 use stockhold_protocol::codec::Reader;
-use stockhold_protocol::command::SourceDefinition;
+use stockhold_protocol::command::{FreezeScope, SourceDefinition};
 use stockhold_protocol::fields::{FieldReader, FieldWriter};
 use stockhold_protocol::{BadField, Timestamp};
 
@@ -66,6 +66,7 @@ impl Catalog {
             .filter(|(_, mark)| mark.note.is_some())
             .for_each(|(op, _)| one(CatalogSection::MarkNote, op));
         self.old_names.iter().for_each(|(op, _)| one(CatalogSection::OldName, op));
+        self.frozen.iter().for_each(|scope| one(CatalogSection::Frozen, frozen::key_of(scope)));
     }
 
     /// Appends the bytes of an existing record.
@@ -125,6 +126,7 @@ impl Catalog {
                 fields.value(3, &old.number)?;
                 fields.value(4, &old.until)
             }
+            CatalogSection::Frozen => fields.value(1, &frozen::scope_of(key)),
         }
     }
 
@@ -184,6 +186,13 @@ impl Catalog {
                 self.keep(section, op, kept);
                 self.keep_old_name(op, old);
             }
+            CatalogSection::Frozen => {
+                let (scope, kept) =
+                    get_counted(reader, |fields| fields.value::<FreezeScope>(1, "frozen.scope"))?;
+                self.check_frozen(scope)?;
+                self.keep(section, frozen::key_of(scope), kept);
+                self.set_frozen(scope, true);
+            }
         }
         Ok(())
     }
@@ -204,6 +213,16 @@ impl Catalog {
         }
         if self.old_names.is_full() || self.old_names.op_of(&old.name).is_some() {
             return Err(BadField::new("old_name.name", "is one too many, or is there twice"));
+        }
+        Ok(())
+    }
+
+    fn check_frozen(&self, scope: FreezeScope) -> Result<(), BadField> {
+        if self.frozen.has(scope) {
+            return Err(OUT_OF_ORDER);
+        }
+        if !self.has_scope(scope) {
+            return Err(BadField::new("frozen.scope", "is not a known stock or channel"));
         }
         Ok(())
     }

@@ -77,8 +77,11 @@ impl Tagged for Overrides {
         fields.option(6, &self.enable_qty_increments)?;
         fields.option(7, qty_increments)?;
         fields.option(8, notify_stock_qty)?;
+        fields.option(9, &self.frozen)?;
+        fields.option(10, &self.opens_at)?;
+        fields.option(11, &self.closes_at)?;
         #[cfg(feature = "next-release")]
-        fields.option(9, &self.lead_days)?;
+        fields.option(20, &self.lead_days)?;
         Ok(())
     }
 
@@ -97,8 +100,11 @@ impl Tagged for Overrides {
             backorders,
             enable_qty_increments,
             quantities,
+            frozen: fields.option(9, "settings.frozen")?,
+            opens_at: fields.option(10, "settings.opens_at")?,
+            closes_at: fields.option(11, "settings.closes_at")?,
             #[cfg(feature = "next-release")]
-            lead_days: fields.option(9, "settings.lead_days")?,
+            lead_days: fields.option(20, "settings.lead_days")?,
         })
     }
 }

@@ -34,6 +34,8 @@ macro_rules! record_table {
                 240 MarkNote;
                 /// Old names of renamed things.
                 32 OldName;
+                /// Frozen stocks and channels.
+                19 Frozen;
             }
             tables {
                 /// SKUs.
